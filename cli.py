@@ -1,0 +1,108 @@
+"""`run-process`: the entry point. Finds the command, and turns what can go wrong into a message and an exit code.
+
+Exit codes: 0 done; 1 failed; 2 wrong usage; 3 done, but a person is needed (findings, incidents, gaps).
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any, NamedTuple
+
+import click
+
+
+class Entry(NamedTuple):
+    """Where a command is defined, and what the list of commands says of it."""
+
+    place: str
+    summary: str
+
+
+COMMANDS = {
+    "check": Entry("commands.definitions:check", "Check definitions: everything that is wrong, by place."),
+    "deploy": Entry("commands.definitions:deploy", "Deploy definitions as new versions."),
+    "definitions": Entry("commands.definitions:definitions", "List the deployed definitions."),
+    "start": Entry("commands.instances:start", "Start instances by hand, from a file, or from a finished one."),
+    "instances": Entry("commands.instances:instances", "List instances."),
+    "show": Entry("commands.instances:show", "Show one instance in full."),
+    "history": Entry("commands.instances:history", "Show what happened to an instance, and who did it."),
+    "chain": Entry("commands.instances:chain", "Show a customer's months in a line."),
+    "cancel": Entry("commands.instances:cancel", "End an instance by hand, with a reason."),
+    "tasks": Entry("commands.tasks:tasks", "List the work that waits for people."),
+    "claim": Entry("commands.tasks:claim", "Take a task."),
+    "release": Entry("commands.tasks:release", "Give a task back."),
+    "complete": Entry("commands.tasks:complete", "Complete a task with its form's values."),
+    "work": Entry("commands.workers:work", "Run a worker: deliver messages, call connectors."),
+    "incidents": Entry("commands.workers:incidents", "List what needs a person."),
+    "retry": Entry("commands.workers:retry", "Give an incident's work back to the workers."),
+    "stripe-sandbox": Entry("commands.sandbox:stripe_sandbox", "Run a local stand-in for Stripe, to try things on."),
+    "demo": Entry("commands.demo:demo", "Play three months with a few dozen customers."),
+    "completion": Entry("commands.completion:completion", "Print the script that completes commands with Tab."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when that command runs, so that start-up costs only what is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of a month's work, not of the alphabet."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of this name."""
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        module, _, name = entry.place.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """A name that was mistyped gets the nearest one shown."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, COMMANDS, 1)
+            remedy = f"Do: run-process {near[0]}." if near else "Do: run-process --help."
+            ctx.fail(f"Expected a command, but {name!r} is none. {remedy}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        """Names of commands, without importing any."""
+        from click.shell_completion import CompletionItem
+
+        names = [CompletionItem(n, help=e.summary) for n, e in COMMANDS.items() if n.startswith(incomplete)]
+        return names or super(click.Group, self).shell_complete(ctx, incomplete)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="run-process", prog_name="run-process")
+def root() -> None:
+    """Run BPMN processes that charge customers every month: nobody missed, nobody charged twice, provably.
+
+    Exit codes: 0 done; 1 failed; 2 wrong usage; 3 done, but a person is needed.
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one command and exit. No traceback reaches a user, but with --debug."""
+    from commands.failure import report
+
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        code = root.main(arguments, prog_name="run-process", standalone_mode=False)
+    except Exception as error:  # noqa: BLE001 - the last line of defence: whatever it is becomes a message
+        code = report(error, debug="--debug" in arguments)
+    sys.stdout.flush()
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

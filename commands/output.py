@@ -1,0 +1,65 @@
+"""How results look: tables for people, JSON for programs, talk on stderr."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import click
+
+
+def say(text: str) -> None:
+    """Talk: on stderr, so that data on stdout stays data."""
+    click.echo(text, err=True)
+
+
+def print_json(value: Any) -> None:
+    """Data as JSON. Times are ISO 8601 in UTC; text beyond ASCII is escaped, so that it survives every terminal."""
+    click.echo(json.dumps(_plain(value), indent=2 if sys.stdout.isatty() else None))
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    return value
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:
+    """A table for people: as wide as the terminal, and in a pipe as wide as it needs to be."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(readable(cell)) for cell in row))
+    Console(width=None if sys.stdout.isatty() else 500, highlight=False).print(table)
+
+
+def print_facts(facts: Iterable[tuple[str, object]]) -> None:
+    """Names and values, one a line; those without a value are left out."""
+    shown = [(name, readable(value)) for name, value in facts if value not in (None, "", [], ())]
+    width = max((len(name) for name, _ in shown), default=0)
+    for name, value in shown:
+        click.echo(f"{name:<{width}}  {value}")
+
+
+def readable(value: object) -> str:
+    """A value for people. Control characters from data never reach the terminal."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M")
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in str(value))

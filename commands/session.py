@@ -1,0 +1,182 @@
+"""What commands share: the options that stand on each of them, and the engine they open with these."""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from engine.clock import Clock, SystemClock
+from engine.errors import ConfigurationInvalid
+
+if TYPE_CHECKING:
+    from connectors.registry import ConnectorSettings
+    from engine.connector import Connector, Connectors
+    from engine.services.configuration import Configuration
+    from engine.services.runtime import Runtime
+
+DEFAULT_DATABASE = "run-process.db"
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+# --- options --------------------------------------------------------------------------------------------------------
+
+database_option = click.option(
+    "--database",
+    envvar="RUN_PROCESS_DATABASE",
+    default=DEFAULT_DATABASE,
+    show_default=True,
+    show_envvar=True,
+    metavar="URL",
+    help="A SQLite file, or a URL like postgresql+psycopg://host/name.",
+)
+user_option = click.option(
+    "--as",
+    "user",
+    envvar="RUN_PROCESS_USER",
+    metavar="USER",
+    show_envvar=True,
+    help="Who is doing this; recorded in the history. Default: your login name.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+live_option = click.option("--live", is_flag=True, help="Charge real cards: allow a live Stripe key.")
+
+
+def _debug(_context: click.Context, _parameter: click.Parameter, debug: bool) -> None:
+    if debug:
+        logging.basicConfig(level=logging.INFO)
+
+
+debug_option = click.option(
+    "--debug", is_flag=True, expose_value=False, callback=_debug, help="Show what went wrong inside, with the traceback."
+)
+
+
+def options(*chosen: Callable[..., Any]) -> Callable[[_Command], _Command]:
+    """Put several options on a command, and `--debug` with them."""
+
+    def decorate(command: _Command) -> _Command:
+        for option in reversed((*chosen, debug_option)):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def acting_user(user: str | None) -> str:
+    """Who is doing this: `--as`, else the login name. Raises ConfigurationInvalid when neither is known."""
+    name = (user or "").strip()
+    if not name:
+        try:
+            name = getpass.getuser()
+        except (OSError, KeyError) as error:
+            raise ConfigurationInvalid(
+                "Expected to know who is doing this, but the system names no user. Do: --as NAME, or set RUN_PROCESS_USER."
+            ) from error
+    if len(name) > 100 or not name.isprintable():
+        raise ConfigurationInvalid("Expected a user name of at most 100 printable characters, but it isn't. Do: --as NAME.")
+    return name
+
+
+# --- the engine -----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def open_runtime(database: str, *, create: bool = False, live: bool = False, clock: Clock | None = None) -> Iterator[Runtime]:
+    """The engine on this database. Without `create`, a SQLite file must exist: a mistyped name makes no new one."""
+    from engine.services.runtime import Runtime
+    from engine.store.database import Database
+
+    url = database_url(database)
+    path = Path(url.removeprefix("sqlite:///"))
+    if not create and url.startswith("sqlite:///") and not path.is_file():
+        raise ConfigurationInvalid(
+            f"Expected a database at {path}, but there is none. "
+            "Do: run-process deploy FILE.bpmn makes it; or name another with --database."
+        )
+    opened = Database(url)
+    try:
+        yield Runtime(opened, clock or SystemClock(), _LazyConnectors(live=live), configuration())
+    finally:
+        opened.close()
+
+
+def database_url(database: str) -> str:
+    """A SQLAlchemy URL: what was given, or a SQLite file of that name."""
+    return database if "://" in database else f"sqlite:///{database}"
+
+
+def configuration() -> Configuration:
+    """The configuration file's content, or the defaults."""
+    from engine.services.configuration import Configuration, find_configuration, read_configuration
+
+    path = find_configuration(Path.cwd())
+    return read_configuration(path) if path else Configuration()
+
+
+class _LazyConnectors(Mapping[str, "Connector"]):
+    """The connectors, built when the first one is asked for: most commands need none."""
+
+    def __init__(self, *, live: bool) -> None:
+        self._live = live
+        self._built: Connectors | None = None
+
+    def _connectors(self) -> Connectors:
+        if self._built is None:
+            self._built = connectors(live=self._live)
+        return self._built
+
+    def __getitem__(self, topic: str) -> Connector:
+        return self._connectors()[topic]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._connectors())
+
+    def __len__(self) -> int:
+        return len(self._connectors())
+
+
+def connectors(*, live: bool = False) -> Connectors:
+    """The connectors, with what the environment says about them."""
+    from connectors.registry import build_connectors
+
+    return build_connectors(connector_settings(live=live))
+
+
+def connector_settings(*, live: bool) -> ConnectorSettings:
+    """Stripe's key and the mail server, from the environment. A key may stand in a file of mode 0600 instead."""
+    from connectors.registry import ConnectorSettings
+
+    environment = os.environ
+    return ConnectorSettings(
+        stripe_api_key=environment.get("RUN_PROCESS_STRIPE_KEY") or _key_file(environment.get("RUN_PROCESS_STRIPE_KEY_FILE")),
+        stripe_api_base=environment.get("RUN_PROCESS_STRIPE_URL"),
+        live=live,
+        smtp_url=environment.get("RUN_PROCESS_SMTP_URL") or (Path.cwd() / "mail").as_uri(),
+        mail_from=environment.get("RUN_PROCESS_MAIL_FROM") or "billing@localhost",
+    )
+
+
+def _key_file(name: str | None) -> str | None:
+    if not name:
+        return None
+    path = Path(name)
+    try:
+        mode = path.stat().st_mode & 0o077
+        key = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationInvalid(
+            "Expected RUN_PROCESS_STRIPE_KEY_FILE to name a readable file with a key, but it doesn't. Do: check the path."
+        ) from error
+    if mode:
+        raise ConfigurationInvalid(
+            f"Expected {path} to be readable by its owner alone, but others may read it. Do: chmod 600 {path}."
+        )
+    return key

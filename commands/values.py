@@ -1,0 +1,99 @@
+"""Values on the command line: `--set item=value`, `--data FILE`, `--csv FILE`."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import click
+
+from engine.connector import Value
+from engine.errors import ConfigurationInvalid, DataRefused
+
+_LARGEST = 50_000_000
+
+set_option = click.option(
+    "--set", "settings", multiple=True, metavar="ITEM=VALUE", help="A data item's value; amounts in major units (120.50)."
+)
+data_option = click.option(
+    "--data",
+    "data_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Data items as a JSON object; amounts as text in major units.",
+)
+
+
+def read_settings(settings: tuple[str, ...], data_file: Path | None) -> dict[str, Value]:
+    """The values of `--data`, with those of `--set` over them. Raises UsageError, DataRefused."""
+    values: dict[str, Value] = dict(_read_object(data_file)) if data_file else {}
+    given: set[str] = set()
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals or not name.strip():
+            raise click.UsageError(f"Expected ITEM=VALUE after --set, but {setting!r} is not of that form.")
+        if name.strip() in given:
+            raise click.UsageError(f"Expected each item once, but --set {name.strip()} stands twice.")
+        given.add(name.strip())
+        values[name.strip()] = value
+    return values
+
+
+def _read_object(path: Path) -> Mapping[str, Value]:
+    try:
+        document = json.loads(_read_text(path), parse_float=_refuse_float, object_pairs_hook=_without_duplicates)
+    except (json.JSONDecodeError, RecursionError) as error:
+        where = f":{error.lineno}:{error.colno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise DataRefused(f"{path}{where}: Expected a JSON object, but it isn't one. Do: correct the file.") from error
+    if not isinstance(document, dict):
+        raise DataRefused(f"{path}: Expected a JSON object of data items, but it is something else. Do: write {{...}}.")
+    return document
+
+
+def _refuse_float(text: str) -> Value:
+    raise DataRefused(f'Expected no fractions among JSON numbers, but there is {text}. Do: write it as text, "{text}".')
+
+
+def _without_duplicates(pairs: list[tuple[str, Value]]) -> dict[str, Value]:
+    names = [name for name, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise DataRefused(f"Expected each data item once, but {name!r} stands twice. Do: remove one.")
+    return dict(pairs)
+
+
+def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Value] | DataRefused]]:
+    """The rows of a CSV file with a header of data items: line number and values, or why the row can't be read."""
+    text = _read_text(path)
+    reader = csv.reader(text.splitlines(keepends=True), strict=True)
+    header = next(reader, None)
+    if not header or len(set(header)) != len(header):
+        raise DataRefused(f"{path}:1: Expected a header that names each data item once, but it doesn't. Do: write one.")
+    while True:
+        line = reader.line_num + 1
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield line, DataRefused(f"Expected a CSV row, but {error}. Do: correct the quotes.")
+            continue
+        if not row:
+            continue
+        if len(row) != len(header):
+            yield line, DataRefused(f"Expected {len(header)} values, but there are {len(row)}. Do: correct the row.")
+        else:
+            yield line, dict(zip(header, row, strict=True))
+
+
+def _read_text(path: Path) -> str:
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise ConfigurationInvalid(f"Expected {path} to have at most {_LARGEST:,} bytes, but it has more. Do: split it.")
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataRefused(f"{path}: Expected text in UTF-8, but it isn't. Do: save it as UTF-8.") from error
+    except OSError as error:
+        raise ConfigurationInvalid(f"Expected to read {path}, but the system says: {error.strerror}. Do: check it.") from error

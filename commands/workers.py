@@ -1,0 +1,108 @@
+"""`work`, `incidents`, `retry`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from typing import TYPE_CHECKING
+
+import click
+
+from commands.failure import PERSON_NEEDED
+from commands.output import print_json, print_table, say
+from commands.session import (
+    acting_user,
+    database_option,
+    json_option,
+    live_option,
+    open_runtime,
+    options,
+    user_option,
+)
+
+if TYPE_CHECKING:
+    from engine.store.jobs import JobRow
+    from engine.store.messages import MessageRow
+
+
+@click.command()
+@click.option("--until-idle", is_flag=True, help="Stop when nothing is due any more.")
+@click.option("--concurrency", type=click.IntRange(1, 500), default=20, show_default=True, help="Connector calls at once.")
+@click.option("--name", metavar="W", help="The worker's name in history and leases. Default: host and process id.")
+@click.option("--quiet", is_flag=True, help="Say nothing about each piece of work.")
+@options(database_option, live_option, json_option)
+def work(until_idle: bool, concurrency: int, name: str | None, quiet: bool, database: str, live: bool, as_json: bool) -> int:
+    """Run a worker: deliver messages, call connectors, commit what they did.
+
+    SIGTERM and Ctrl-C finish what is in flight. Exit code 3 when incidents wait for a person.
+
+    Stripe's key stands in RUN_PROCESS_STRIPE_KEY (or in a file of mode 0600 named by RUN_PROCESS_STRIPE_KEY_FILE);
+    RUN_PROCESS_STRIPE_URL points to a sandbox. Mail goes to RUN_PROCESS_SMTP_URL: smtp://, smtps:// or file:///FOLDER.
+    """
+    from engine.services.working import Worker
+
+    with open_runtime(database, live=live) as runtime:
+        len(runtime.connectors)  # builds them now, so that a wrong setting is told before any work is taken
+        report = _silent if quiet or as_json else _tell
+        worker = Worker(runtime, name or f"{socket.gethostname()}-{os.getpid()}", concurrency, report)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: worker.stop())
+        backlog = worker.run(until_idle=until_idle)
+    if as_json:
+        print_json(backlog)
+    if backlog.jobs or backlog.messages:
+        say(f"{backlog.jobs} jobs and {backlog.messages} messages wait for their time.")
+    if backlog.incidents:
+        say(f"{backlog.incidents} incidents wait for a person. Do: run-process incidents.")
+    return PERSON_NEEDED if backlog.incidents else 0
+
+
+def _silent(_done: JobRow | MessageRow) -> None:
+    pass
+
+
+def _tell(done: JobRow | MessageRow) -> None:
+    from engine.services.views import work_line
+
+    click.echo(work_line(done))
+
+
+@click.command()
+@click.option("--all", "resolved", is_flag=True, help="Resolved ones as well.")
+@options(database_option, json_option)
+def incidents(resolved: bool, database: str, as_json: bool) -> int:
+    """List what needs a person: what happened, how often it was tried, and what to do. Exit code 3 when there is any."""
+    from engine.services.resolving import open_incidents
+
+    with open_runtime(database) as runtime:
+        found = open_incidents(runtime, resolved=resolved)
+    if as_json:
+        print_json(found)
+    elif found:
+        print_table(
+            ("INCIDENT", "INSTANCE", "AT", "FLOW NODE", "TRIED", "WHAT HAPPENED", "DO"),
+            [
+                (i["id"], i["instance"], i["created_at"], i["flow_node"], i["tried"], i["reason"], "; ".join(i["commands"]))
+                for i in found
+            ],
+            right=("TRIED",),
+        )
+    return PERSON_NEEDED if any(i["resolved_at"] is None for i in found) else 0
+
+
+@click.command()
+@click.argument("incident_id", metavar="INCIDENT")
+@options(database_option, user_option, json_option)
+def retry(incident_id: str, database: str, user: str | None, as_json: bool) -> None:
+    """Give an incident's work back to the workers, with all its attempts. Takes a job's or message's id as well."""
+    from engine.services.resolving import incident_of
+    from engine.services.resolving import retry as retry_incident
+
+    with open_runtime(database) as runtime:
+        incident = retry_incident(runtime, incident_of(runtime, incident_id), acting_user(user))
+    if as_json:
+        print_json(incident)
+        return
+    click.echo(f"{incident['job'] or incident['message']} of {incident['instance']} waits for a worker again")
+    say("Do: run-process work, where no worker runs yet.")

@@ -1,0 +1,1 @@
+"""E-mail: what a service task with the topic `email.send` does."""

@@ -1,0 +1,85 @@
+"""The connector `email.send`: renders the templates deployed with the definition and hands the message to a mail server.
+
+E-mail is sent at least once: where a connection is lost before the server's answer, the job runs again and a message may
+arrive twice. Both copies then carry the same Message-ID, by which mail programs and people recognise them.
+
+Jinja2, Babel and the mail modules are imported by the first job: checking diagrams needs only the schemas below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
+
+from connectors.email.address import email_address
+from engine.connector import Completed, Fatal
+from engine.errors import ConfigurationInvalid, DefinitionInvalid
+
+if TYPE_CHECKING:
+    from email.message import EmailMessage
+
+    from engine.connector import JobContext, JobRequest, Outcome
+
+EmailAddress = Annotated[str, AfterValidator(email_address)]
+
+
+class EmailParameters(BaseModel):
+    """The parameters of `email.send`. Every further parameter is a variable of the template."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[str, JsonValue]
+
+    to: EmailAddress = Field(title="To", description="The recipient's e-mail address.")
+    template: str = Field(
+        title="Template",
+        description="The name of a mail template deployed with the process: charged stands for mail/charged.txt.",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$",
+    )
+    locale: str = Field(default="en", title="Locale", description="How amounts and months are written, as in en or ja_JP.")
+    reply_to: EmailAddress | None = Field(default=None, title="Reply to", description="Where answers go.")
+
+
+class EmailSend:
+    """Sends one e-mail per job."""
+
+    topic: str = "email.send"
+    parameters: type[BaseModel] = EmailParameters
+    outputs: Mapping[str, str] = MappingProxyType({"message_id": "The message's Message-ID header."})
+    errors: Mapping[str, str] = MappingProxyType({"address_refused": "The mail server refuses the recipient's address for good."})
+
+    def __init__(self, smtp_url: str, mail_from: str) -> None:
+        """`smtp_url` is what `transport_for` takes; it may hold a password and is never shown. `mail_from` is the sender."""
+        self._smtp_url = smtp_url
+        self._mail_from = mail_from
+
+    def run(self, request: JobRequest, context: JobContext) -> Outcome:
+        """Render and send. Completed gives `message_id`; what a template lacks is Fatal and names it."""
+        from connectors.email.transports import transport_for
+
+        parameters = request.parameters
+        assert isinstance(parameters, EmailParameters)
+        try:
+            message = self._message(request, parameters, context)
+            failed = transport_for(self._smtp_url).send(message, request.id)
+        except (DefinitionInvalid, ConfigurationInvalid) as error:
+            return Fatal(str(error))
+        return failed or Completed({"message_id": str(message["Message-ID"])})
+
+    def _message(self, request: JobRequest, parameters: EmailParameters, context: JobContext) -> EmailMessage:
+        from connectors.email.message import Content, build_message
+        from connectors.email.templates import Templates
+
+        variables: dict[str, JsonValue] = {
+            **(parameters.model_extra or {}),
+            "to": parameters.to,
+            "locale": parameters.locale,
+        }
+        rendered = Templates(request.resources).render(parameters.template, variables)
+        content = Content(rendered.subject, rendered.text, rendered.html, parameters.to, parameters.reply_to)
+        return build_message(content, self._mail_from, request, context.clock.now())
+
+
+__all__ = ["EmailAddress", "EmailParameters", "EmailSend"]

@@ -1,0 +1,54 @@
+"""The one place that joins the connectors: from settings to what the worker calls, by topic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from connectors.email.send import EmailSend
+from connectors.stripe.charge import StripeCharge
+
+if TYPE_CHECKING:
+    from engine.connector import Connector, Connectors
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorSettings:
+    """What the connectors need to know of the outside world. Secrets are never shown by `repr`.
+
+    `stripe_api_base` is None for Stripe itself. `live` says that real cards are meant. `smtp_url` is a mail server or a folder
+    (`file:///...`), `mail_from` one sender such as `Billing <billing@example.com>`.
+    """
+
+    stripe_api_key: str | None = field(repr=False)
+    stripe_api_base: str | None
+    live: bool
+    smtp_url: str = field(repr=False)
+    mail_from: str
+
+
+def build_connectors(settings: ConnectorSettings) -> Connectors:
+    """All connectors by topic. Needs no secret and checks nothing: what is missing is the outcome of the job that needs it."""
+    connectors: list[Connector] = [
+        StripeCharge(settings.stripe_api_key, settings.stripe_api_base, live=settings.live),
+        EmailSend(settings.smtp_url, settings.mail_from),
+    ]
+    return {connector.topic: connector for connector in connectors}
+
+
+def check_settings(settings: ConnectorSettings) -> None:
+    """Raises ConfigurationInvalid for settings with which jobs could only fail; for a worker, before it claims any.
+
+    A missing key passes: a process need not charge anybody.
+    """
+    from connectors.email.message import parse_sender
+    from connectors.email.transports import transport_for
+    from connectors.stripe.client import check_key
+
+    if settings.stripe_api_key or settings.live:
+        check_key(settings.stripe_api_key, settings.stripe_api_base, live=settings.live)
+    transport_for(settings.smtp_url)
+    parse_sender(settings.mail_from)
+
+
+__all__ = ["ConnectorSettings", "build_connectors", "check_settings"]

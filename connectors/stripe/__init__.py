@@ -1,0 +1,1 @@
+"""Stripe: what a service task with the topic `stripe.charge` does."""

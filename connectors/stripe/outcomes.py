@@ -1,0 +1,148 @@
+"""From what Stripe says to what the engine commits: the outcomes of a charge, as pure functions.
+
+Only `succeeded` is money. What Stripe left open is Unknown and stays with its row until somebody knows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from connectors.stripe.amounts import to_stripe
+from connectors.stripe.declines import AUTHENTICATION_REQUIRED, CANCELED, CARD_DECLINED, UNEXPLAINED, message_for
+from connectors.stripe.intents import Failure, Intent, Trouble
+from engine.connector import BusinessError, ChargeResult, ChargeState, Completed, Fatal, Retryable, Unknown
+from engine.model.money import format_money
+
+if TYPE_CHECKING:
+    from engine.connector import Charge, ChargeRequest, Outcome
+
+IN_DOUBT = frozenset({ChargeState.CONFIRMING, ChargeState.UNKNOWN})
+"""States of a row whose last attempt may have been taken."""
+
+
+def judge(row: Charge, intent: Intent) -> Outcome | None:
+    """What an intent's state means for its row; None where it waits to be confirmed."""
+    different = mismatch(row.request, intent)
+    if different is not None:
+        return different
+    if row.state is ChargeState.SUCCEEDED and intent.status != "succeeded":
+        return Fatal(
+            f"Expected {intent.id} to be succeeded, as the ledger says, but Stripe says {intent.status}. "
+            "Do: look at it in Stripe's dashboard before anything else is charged."
+        )
+    match intent.status:
+        case "succeeded":
+            return completed(row, intent)
+        case "requires_action":
+            return needs_customer(row)
+        case "canceled":
+            return declined(row, CANCELED, ChargeState.CANCELED)
+        case "requires_payment_method" | "requires_confirmation":
+            return None
+        case status:  # processing, requires_capture, and what later versions may add
+            return unknown(row, f"{intent.id} is {status} at Stripe")
+
+
+def mismatch(request: ChargeRequest, intent: Intent) -> Fatal | None:
+    """Fatal where an intent isn't the one that the ledger's row describes."""
+    wanted = (to_stripe(request.amount, request.currency), request.currency, request.stripe_customer, request.livemode)
+    found = (intent.amount, intent.currency, intent.customer, intent.livemode)
+    if intent.status == "succeeded" and intent.received != intent.amount:
+        found = (intent.received, *found[1:])
+    if wanted == found:
+        return None
+    return Fatal(
+        f"Expected {intent.id} to be {_described(*wanted)}, as the ledger says, but at Stripe it is {_described(*found)}. "
+        "Do: find out who changed it before anything else is charged."
+    )
+
+
+def completed(row: Charge, intent: Intent) -> Completed:
+    """The money was taken. `charged_at` is Stripe's time."""
+    assert intent.charged_at is not None
+    return Completed(
+        {
+            "payment_intent": intent.id,
+            "amount": row.request.amount,
+            "currency": row.request.currency,
+            "charged_at": intent.charged_at.isoformat().replace("+00:00", "Z"),
+        },
+        ChargeResult(row.request.charge_key, ChargeState.SUCCEEDED, charged_at=intent.charged_at),
+    )
+
+
+def attempted(row: Charge, reason: str | None) -> BusinessError:
+    """The attempt failed for `reason`, which may be that the customer has to be there."""
+    if reason is not None and AUTHENTICATION_REQUIRED in reason.split("/"):
+        return needs_customer(row)
+    return declined(row, reason or UNEXPLAINED)
+
+
+def declined(row: Charge, reason: str, state: ChargeState = ChargeState.DECLINED) -> BusinessError:
+    """The attempt is over without money. The ledger keeps why; the message says only what anyone may know."""
+    return BusinessError(CARD_DECLINED, message_for(reason), ChargeResult(row.request.charge_key, state, reason))
+
+
+def needs_customer(row: Charge) -> BusinessError:
+    """The customer must come back and confirm the payment in person."""
+    result = ChargeResult(row.request.charge_key, ChargeState.REQUIRES_ACTION, AUTHENTICATION_REQUIRED)
+    return BusinessError(AUTHENTICATION_REQUIRED, message_for(AUTHENTICATION_REQUIRED), result)
+
+
+def unknown(row: Charge, why: str) -> Unknown:
+    """Nobody knows yet whether money was taken."""
+    return Unknown(
+        f"Expected to know how the charge of {row.request.charge_key} ended, but {why}. Do: nothing; it is looked up until it is known.",
+        ChargeResult(row.request.charge_key, ChargeState.UNKNOWN, why),
+    )
+
+
+def already_charged(row: Charge, request: ChargeRequest) -> Fatal:
+    """The bill was charged for another instance or amount: charging again is never right."""
+    return Fatal(
+        f"Expected nothing charged yet for {request.charge_key}, but instance {row.request.instance} was charged "
+        f"{_money(row.request)} for it. Do: not charge {_money(request)} again; settle the difference by a refund or next month."
+    )
+
+
+def after_create(failure: Failure) -> Outcome:
+    """A request that can't move money failed (create, cancel, update): it may be made again, unless it is wrong in itself."""
+    if failure.trouble in (Trouble.REFUSED, Trouble.CARD):
+        return _refused(failure)
+    return Retryable(f"Expected Stripe to accept the request, but: {failure.text}. Do: nothing yet; it is tried again.")
+
+
+def after_retrieve(row: Charge, failure: Failure) -> Outcome:
+    """The intent could not be looked at: what was in doubt stays so."""
+    if failure.trouble is Trouble.REFUSED:
+        return _refused(failure)
+    if row.state in IN_DOUBT:
+        return unknown(row, failure.text)
+    return Retryable(f"Expected Stripe to show {row.intent}, but: {failure.text}. Do: nothing yet; it is tried again.")
+
+
+def after_confirm(row: Charge, failure: Failure) -> Outcome:
+    """The request that moves money failed: only a decline, a limit and a refusal say that nothing was taken."""
+    match failure.trouble:
+        case Trouble.CARD:
+            return attempted(row, failure.decline)
+        case Trouble.LIMITED:  # the row stays CONFIRMING, so the next run looks before it sends
+            return Retryable(f"Expected Stripe to accept the charge, but: {failure.text}. Do: nothing yet; it is tried again.")
+        case Trouble.REFUSED:
+            return _refused(failure)
+        case _:
+            return unknown(row, failure.text)
+
+
+def _refused(failure: Failure) -> Fatal:
+    return Fatal(
+        f"Expected Stripe to accept the request, but it says: {failure.text}. Do: correct what it names, then retry the job."
+    )
+
+
+def _described(amount: int, currency: str, customer: str, livemode: bool) -> str:
+    return f"{amount} {currency} (in Stripe's units) of {customer} in {'live' if livemode else 'test'} mode"
+
+
+def _money(request: ChargeRequest) -> str:
+    return f"{format_money(request.amount, request.currency)} {request.currency}"

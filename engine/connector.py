@@ -1,0 +1,237 @@
+"""What a connector is: the contract between the engine's worker and the outside world.
+
+A connector is called by a worker for one job, outside any database transaction, from a pool of threads. It answers with an
+outcome; the worker commits that outcome together with the BPMN step it causes. A connector sees its parameters and what
+stands in `JobRequest`, never an instance's whole data, and no secret but its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from engine.clock import Clock
+
+Value: TypeAlias = "bool | int | str | list[Value] | dict[str, Value] | None"
+"""What a data item can hold. Money is an integer in minor units of its currency's ISO 4217 exponent."""
+
+
+# --- what a connector is handed -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """One job, as a connector sees it.
+
+    `parameters` are validated against the connector's own schema. `attempt` counts from 1. `customer` and `period` are those
+    of the bill, None where the process has none. `resources` are the files deployed with the definition
+    (`mail/charged.txt` -> bytes): the version that the instance runs on, not what lies on disk today.
+    """
+
+    id: str
+    topic: str
+    parameters: BaseModel
+    attempt: int
+    process: str
+    version: int
+    instance: str
+    flow_node: str
+    customer: str | None = None
+    period: str | None = None
+    resources: Mapping[str, bytes] = field(default_factory=dict)
+
+
+class JobContext(Protocol):
+    """What a connector may use beside its parameters."""
+
+    @property
+    def clock(self) -> Clock:
+        """The injected clock."""
+        ...
+
+    @property
+    def ledger(self) -> ChargeLedger:
+        """The charge ledger, bound to this job's fencing token."""
+        ...
+
+
+class Connector(Protocol):
+    """One operation that a service task can name as its topic."""
+
+    topic: str
+    """What `camunda:topic` says, e.g. `stripe.charge`."""
+    parameters: type[BaseModel]
+    """Schema of the input parameters. A model that allows extra fields takes free parameters as well."""
+    outputs: Mapping[str, str]
+    """Result name -> what it is, for output mappings."""
+    errors: Mapping[str, str]
+    """BPMN error code -> when it is thrown, for error boundary events."""
+
+    def run(self, request: JobRequest, context: JobContext) -> Outcome:
+        """Do the job. Never raises for what the outside world does: that is an outcome."""
+        ...
+
+
+Connectors: TypeAlias = Mapping[str, Connector]
+"""The connectors by topic, as the one place that joins them builds them."""
+
+
+# --- what it answers ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The work is done. `outputs` feed the output mappings; `charge` is committed to the ledger with the BPMN step."""
+
+    outputs: Mapping[str, Value] = field(default_factory=dict)
+    charge: ChargeResult | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BusinessError:
+    """The work ended in a state that the diagram knows by `code`. `message` may be shown to anyone."""
+
+    code: str
+    message: str
+    charge: ChargeResult | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retryable:
+    """Nothing happened outside; the same call may be made again, not before `after` (None: by the retry policy)."""
+
+    reason: str
+    after: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fatal:
+    """No retry can help; a person is needed at once."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Whether it happened is not known. The job runs again only to find out; it is never resent blindly."""
+
+    reason: str
+    charge: ChargeResult | None = None
+
+
+Outcome: TypeAlias = Completed | BusinessError | Retryable | Fatal | Unknown
+
+
+# --- the charge ledger ----------------------------------------------------------------------------------------------
+
+
+class ChargeState(StrEnum):
+    """Where a charge stands. Only `SUCCEEDED` is money."""
+
+    PREPARED = "prepared"  # the request is frozen; nothing was sent
+    CREATED = "created"  # an unconfirmed PaymentIntent exists and its id is stored
+    CONFIRMING = "confirming"  # a confirmation may be under way
+    SUCCEEDED = "succeeded"
+    DECLINED = "declined"  # this attempt is final; another may be approved
+    REQUIRES_ACTION = "requires_action"  # the customer must authenticate
+    UNKNOWN = "unknown"  # in doubt; retrieved until it is known
+    CANCELED = "canceled"  # the intent was cancelled; it can never succeed
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeRequest:
+    """What is to be charged, frozen before anything is sent. `amount` is in ISO 4217 minor units of `currency`."""
+
+    charge_key: str
+    process: str
+    customer: str
+    period: str
+    instance: str
+    amount: int
+    currency: str
+    stripe_customer: str
+    approved_by: str | None
+    livemode: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """The ledger's row. `generation` counts intents (1 but for replaced ones), `attempt` confirmations (0: none yet)."""
+
+    request: ChargeRequest
+    state: ChargeState
+    generation: int = 1
+    attempt: int = 0
+    intent: str | None = None
+    payment_method: str | None = None
+    reason: str | None = None
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeResult:
+    """How an attempt ended, to be committed with the BPMN step.
+
+    `reason` is for operators (a decline code, never card data). `charged_at` is Stripe's own time, aware UTC.
+    """
+
+    charge_key: str
+    state: ChargeState
+    reason: str | None = None
+    charged_at: datetime | None = None
+
+
+class ChargeLedger(Protocol):
+    """Durable memory of charges. Each method is one committed transaction and raises LeaseLost when the job's fencing
+    token is no longer the newest.
+    """
+
+    def prepare(self, request: ChargeRequest) -> Charge:
+        """The row of `request.charge_key`: made PREPARED from `request` if there is none, else as it stands (its frozen
+        request may differ from `request`; comparing is the caller's).
+        """
+        ...
+
+    def record_intent(self, charge_key: str, generation: int, intent: str) -> Charge:
+        """Compare-and-set: store the intent's id, PREPARED -> CREATED, only where none is stored for this generation.
+        Returns the row as it stands afterwards, whoever won.
+        """
+        ...
+
+    def begin_confirm(self, charge_key: str, attempt: int, payment_method: str) -> Charge:
+        """Compare-and-set `attempt - 1` -> `attempt`, state CONFIRMING, with the payment method that will be sent.
+        Returns the row as it stands afterwards, whoever won.
+        """
+        ...
+
+    def replace_intent(self, request: ChargeRequest, canceled_intent: str) -> Charge:
+        """After `canceled_intent` is known to be cancelled at Stripe: freeze `request` as the next generation, PREPARED,
+        attempt 0, no intent.
+        """
+        ...
+
+
+__all__ = [
+    "BusinessError",
+    "Charge",
+    "ChargeLedger",
+    "ChargeRequest",
+    "ChargeResult",
+    "ChargeState",
+    "Completed",
+    "Connector",
+    "Connectors",
+    "Fatal",
+    "JobContext",
+    "JobRequest",
+    "Outcome",
+    "Retryable",
+    "Unknown",
+    "Value",
+]

@@ -1,0 +1,1 @@
+"""Process definitions: the diagram as our own model, its carry-over map, and the rules that check both."""

@@ -1,0 +1,188 @@
+"""The rule that refuses by name what this version doesn't execute, and the notes about what is drawing only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+
+from engine.definition.check.subject import Subject, error, note
+from engine.definition.diagram import FlowNode
+from engine.definition.finding import Finding
+
+_EXECUTED = frozenset(
+    {
+        "startEvent",
+        "userTask",
+        "serviceTask",
+        "scriptTask",
+        "exclusiveGateway",
+        "parallelGateway",
+        "boundaryEvent",
+        "intermediateThrowEvent",
+        "endEvent",
+    }
+)
+_EVENTS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "startEvent": frozenset({"message"}),
+        "intermediateThrowEvent": frozenset({"message"}),
+        "boundaryEvent": frozenset({"error"}),
+        "endEvent": frozenset({"message", "terminate"}),
+    }
+)
+_SCRIPT_FORMATS = frozenset({"python", "expression"})
+
+_KINDS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "task": ("a task without a kind", "choose User task, Service task or Script task"),
+        "manualTask": ("a manual task", "make it a user task: someone then confirms that it is done"),
+        "sendTask": ("a send task", "use a service task, or a message throw event"),
+        "receiveTask": ("a receive task", "use a user task in which someone enters what was received"),
+        "businessRuleTask": ("a business rule task", "write the rule as a script task"),
+        "callActivity": ("a call activity", "draw the called process's elements here"),
+        "subProcess": ("a sub-process", "draw its elements outside of it"),
+        "adHocSubProcess": ("an ad-hoc sub-process", "draw its tasks in their order"),
+        "transaction": ("a transaction", "draw its elements outside of it"),
+        "inclusiveGateway": ("an inclusive gateway", "combine parallel and exclusive gateways"),
+        "complexGateway": ("a complex gateway", "combine parallel and exclusive gateways"),
+        "eventBasedGateway": ("an event-based gateway", "use a user task in which someone enters what happened"),
+        "intermediateCatchEvent": ("an event that waits", "use a user task that is completed when it has happened"),
+    }
+)
+_EVENT_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "timer": "a timer",
+        "signal": "a signal",
+        "escalation": "an escalation",
+        "conditional": "a condition",
+        "link": "a link",
+        "cancel": "a cancel event",
+        "compensate": "compensation",
+        "error": "an error",
+        "message": "a message",
+        "terminate": "a terminate event",
+    }
+)
+_DETAILS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "multiInstanceLoopCharacteristics": ("a multi-instance marker", "remove the marker with the three lines"),
+        "standardLoopCharacteristics": ("a loop marker", "draw the loop with an exclusive gateway"),
+        "isForCompensation": ("a compensation marker", "draw what undoes the work as a path of its own"),
+        "triggeredByEvent": ("an event sub-process", "draw its elements outside of it"),
+        "default": ("a default flow out of a task", "put an exclusive gateway after the task"),
+        "parallelMultiple": ("several event definitions", "draw one event for each"),
+        "potentialOwner": ("a potential owner", "put the task into a lane, or give it one candidate group"),
+        "humanPerformer": ("a performer", "put the task into a lane, or give it one candidate group"),
+        "performer": ("a performer", "put the task into a lane, or give it one candidate group"),
+        "camunda:assignee": ("an assignee", "put the task into a lane: people are not named in diagrams"),
+        "camunda:candidateUsers": ("candidate users", "put the task into a lane: people are not named in diagrams"),
+        "camunda:candidateGroups": ("more than one candidate group, or a computed one", "give one group's name, or use a lane"),
+        "camunda:formKey": ("a form key", "choose 'Generated task forms' and add the fields"),
+        "camunda:formRef": ("a Camunda form", "choose 'Generated task forms' and add the fields"),
+        "camunda:formData": ("form fields here", "put them on the user task that follows"),
+        "camunda:formField defaultValue": ("a default value in a form field", "use show_previous in the carry-over map"),
+        "camunda:class": ("a Java class", "choose 'External' and a topic"),
+        "camunda:delegateExpression": ("a delegate expression", "choose 'External' and a topic"),
+        "camunda:expression": ("a Java expression", "choose 'External' and a topic, or use a script task"),
+        "camunda:connector": ("a Camunda connector", "choose 'External' and a topic"),
+        "camunda:executionListener": ("an execution listener", "draw what it does as a task"),
+        "camunda:taskListener": ("a task listener", "draw what it does as a task"),
+        "camunda:resultVariable": ("a result variable", "assign the data item in the script, or use output parameters"),
+        "camunda:resource": ("a script in another file", "write the script into the diagram"),
+        "camunda:inputOutput": ("input or output parameters here", "use them on service tasks, and a script task elsewhere"),
+        "camunda:script": ("a script inside a parameter", "use a script task before this one"),
+        "camunda:failedJobRetryTimeCycle": ("a retry time cycle", "set retries in run-process.yaml"),
+        "camunda:initiator": ("an initiator", "see who started an instance in its history"),
+        "camunda:priority": ("a priority", "use a due date"),
+        "camunda:followUpDate": ("a follow-up date", "use a due date"),
+        "conditionExpression language": ("a condition in another language", "remove the language and write ${...}"),
+    }
+)
+
+
+def camunda_8_dialect(subject: Subject) -> Iterator[Finding]:
+    """A diagram made for Camunda 8 keeps its settings where this program doesn't look."""
+    inside = [name for node in subject.process.nodes.values() for name in node.unsupported]
+    names = sorted({name for name in (*inside, *_others(subject)) if name.startswith("zeebe:")})
+    if names:
+        yield error(
+            "camunda-8-dialect",
+            subject.process,
+            f"Expected a diagram for Camunda 7, but this one is made for Camunda 8 (it has {', '.join(names)}). "
+            "Do: create it as 'BPMN diagram (Camunda 7)' in the modeler.",
+        )
+
+
+def unsupported_element(subject: Subject) -> Iterator[Finding]:
+    """What changes the meaning of a diagram and isn't executed is refused by name: nothing runs silently wrong."""
+    for name, position in subject.diagram.other_elements:
+        if not name.startswith("zeebe:"):
+            what, instead = _detail(name)
+            yield error("unsupported-element", None, _message(what, instead), position)
+    for node in subject.process.nodes.values():
+        for what, instead in (*_kind(node), *_host(subject, node), *_events(node), *_settings(node)):
+            yield error("unsupported-element", node, _message(what, instead))
+
+
+def _message(what: str, instead: str) -> str:
+    return f"Expected only elements that this version executes, but there is {what}. Do: {instead}."
+
+
+def _others(subject: Subject) -> tuple[str, ...]:
+    return tuple(name for name, _ in subject.diagram.other_elements)
+
+
+def _detail(name: str) -> tuple[str, str]:
+    if name in _DETAILS:
+        return _DETAILS[name]
+    prefix, colon, _ = name.partition(":")
+    if colon and prefix not in {"camunda", "zeebe"}:
+        return f"{name}, which is {prefix.capitalize()}'s own", "use the Camunda 7 setting in the modeler's panel"
+    return name, "remove it"
+
+
+def _kind(node: FlowNode) -> Iterator[tuple[str, str]]:
+    if node.kind in _KINDS:
+        yield _KINDS[node.kind]
+    elif node.kind not in _EXECUTED:
+        yield f"an element of the kind {node.kind}", "remove it"
+
+
+def _host(subject: Subject, node: FlowNode) -> Iterator[tuple[str, str]]:
+    host = subject.process.nodes.get(node.attached_to or "")
+    if host and host.kind in _EXECUTED and host.kind != "serviceTask":
+        yield "a boundary event on something else than a service task", "let an exclusive gateway decide after it"
+    if node.kind == "boundaryEvent" and not node.interrupting:
+        yield "a boundary event that doesn't interrupt", "make it interrupting"
+
+
+def _events(node: FlowNode) -> Iterator[tuple[str, str]]:
+    for event in node.events:
+        if node.kind in _EXECUTED and event.kind not in _EVENTS.get(node.kind, ()):
+            words = _EVENT_WORDS.get(event.kind, f"{event.kind} as an event")
+            yield f"{words} at this event", "use a user task or a service task instead"
+        if event.name and "${" in event.name:
+            yield f"an expression in the name of {_EVENT_WORDS.get(event.kind, 'an event')}", "write a fixed name"
+    if len(node.events) > 1:
+        yield "more than one event definition", "draw one event for each"
+    if node.kind == "boundaryEvent" and not node.events:
+        yield "a boundary event that catches nothing", "make it an error boundary event"
+
+
+def _settings(node: FlowNode) -> Iterator[tuple[str, str]]:
+    yield from (_detail(name) for name in node.unsupported if not name.startswith("zeebe:"))
+    if node.service_type and node.service_type != "external":
+        yield f"a service task of the type {node.service_type}", "choose 'External' and a topic"
+    if node.script_format and node.script_format.lower() not in _SCRIPT_FORMATS:
+        yield f"a script in {node.script_format}", "write it in the expression language, with the format 'python'"
+
+
+def drawing_only(subject: Subject) -> Iterator[Finding]:
+    """Data objects and data stores are drawings: the data items of a process are listed in its carry-over map."""
+    if count := len(subject.process.data_objects):
+        yield note(
+            "drawing-only",
+            subject.process,
+            f"Expected data in the carry-over map, but the diagram draws {count} data objects or stores, which nothing reads. "
+            "Do: nothing, if they explain the diagram to people.",
+        )

@@ -1,0 +1,173 @@
+"""Our own model of a BPMN 2.0 diagram: what an analyst drew, as plain frozen records.
+
+It is read from the file with lxml and is what checking, comparing, drawing and execution work on. Element kinds are the
+standard's own element names (`userTask`, `exclusiveGateway`, `startEvent`, ...), also for those that are not executed.
+Strings are stripped of surrounding white space; absent is None. Extension elements are Camunda 7's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from engine.definition.finding import Position
+
+
+@dataclass(frozen=True, slots=True)
+class FormField:
+    """One `camunda:formField`. `type` is the modeler's (`string`, `long`, `boolean`, `date`, `enum`); the carry-over map's
+    type is the item's. `required` and `readonly` come from `camunda:constraint`. `choices` are (id, label).
+    """
+
+    name: str
+    label: str
+    type: str
+    required: bool
+    readonly: bool
+    position: Position
+    choices: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EventDefinition:
+    """What an event waits for or throws. `kind` is `message`, `error`, `timer`, `signal`, `escalation`, `terminate`,
+    `conditional`, `link`, `cancel` or `compensate`. `reference` is the attribute as written (`messageRef`...); `name` the
+    resolved message, signal or link name; `code` the resolved error or escalation code; `text` a timer's or condition's
+    text. None where the file does not say or does not resolve. `code_variable`, `message_variable`: `camunda:` attributes
+    naming the data items that take an error's code and message.
+    """
+
+    kind: str
+    position: Position
+    reference: str | None = None
+    name: str | None = None
+    code: str | None = None
+    text: str | None = None
+    code_variable: str | None = None
+    message_variable: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One `camunda:inputParameter` or `camunda:outputParameter`: `text` is literal, or holds `${expression}`."""
+
+    name: str
+    text: str
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class FlowNode:
+    """An activity, event or gateway.
+
+    `scope` is the id of the sub-process around it, None at the top. `group` is `camunda:candidateGroups`, else the name of
+    the innermost lane. `lane` is that lane's name. `unsupported` names attributes and children that change its meaning in
+    ways this program does not execute (e.g. `multiInstanceLoopCharacteristics`, `camunda:class`).
+    """
+
+    id: str
+    kind: str
+    position: Position
+    name: str | None = None
+    scope: str | None = None
+    lane: str | None = None
+    group: str | None = None
+    incoming: tuple[str, ...] = ()  # as the node's own <incoming> children say; the flows themselves are the truth
+    outgoing: tuple[str, ...] = ()
+    default: str | None = None
+    events: tuple[EventDefinition, ...] = ()
+    attached_to: str | None = None
+    interrupting: bool = True
+    due: str | None = None  # camunda:dueDate
+    fields: tuple[FormField, ...] = ()
+    service_type: str | None = None  # camunda:type
+    topic: str | None = None
+    inputs: tuple[Parameter, ...] = ()
+    outputs: tuple[Parameter, ...] = ()
+    script: str | None = None
+    script_format: str | None = None
+    called: str | None = None  # calledElement of a call activity
+    documentation: str | None = None
+    unsupported: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceFlow:
+    """An arrow. `id` is made up (`flow_1`, ... not clashing) where the file has none, as the standard allows."""
+
+    id: str
+    source: str
+    target: str
+    position: Position
+    name: str | None = None
+    condition: str | None = None
+    scope: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A lane and the ids of the flow nodes it lists (nested lanes are lanes of their own, with `parent`)."""
+
+    id: str
+    name: str | None
+    nodes: tuple[str, ...]
+    position: Position
+    parent: str | None = None
+
+
+@dataclass(frozen=True)
+class Process:
+    """One `<process>`, with everything inside it, sub-processes included, in document order."""
+
+    id: str
+    position: Position
+    name: str | None = None
+    executable: bool = True
+    nodes: Mapping[str, FlowNode] = field(default_factory=dict)
+    flows: tuple[SequenceFlow, ...] = ()
+    lanes: tuple[Lane, ...] = ()
+    data_objects: tuple[str, ...] = ()
+    documentation: str | None = None
+
+    @cached_property
+    def _outgoing(self) -> Mapping[str, tuple[SequenceFlow, ...]]:
+        return {key: tuple(f for f in self.flows if f.source == key) for key in {f.source for f in self.flows}}
+
+    @cached_property
+    def _incoming(self) -> Mapping[str, tuple[SequenceFlow, ...]]:
+        return {key: tuple(f for f in self.flows if f.target == key) for key in {f.target for f in self.flows}}
+
+    @cached_property
+    def _boundary(self) -> Mapping[str, tuple[FlowNode, ...]]:
+        attached: dict[str, list[FlowNode]] = {}
+        for node in self.nodes.values():
+            if node.attached_to:
+                attached.setdefault(node.attached_to, []).append(node)
+        return {key: tuple(nodes) for key, nodes in attached.items()}
+
+    def flows_from(self, node: str) -> tuple[SequenceFlow, ...]:
+        """The arrows that leave a node, in document order."""
+        return self._outgoing.get(node, ())
+
+    def flows_to(self, node: str) -> tuple[SequenceFlow, ...]:
+        """The arrows that reach a node, in document order."""
+        return self._incoming.get(node, ())
+
+    def boundary_events_of(self, node: str) -> tuple[FlowNode, ...]:
+        """The boundary events attached to an activity."""
+        return self._boundary.get(node, ())
+
+    def of_kind(self, *kinds: str) -> Iterator[FlowNode]:
+        """The nodes of these kinds, in document order."""
+        return (node for node in self.nodes.values() if node.kind in kinds)
+
+
+@dataclass(frozen=True, slots=True)
+class Diagram:
+    """A whole file. `duplicates` are ids that stand more than once (id, position of the second)."""
+
+    file: str
+    processes: tuple[Process, ...]
+    duplicates: tuple[tuple[str, Position], ...] = ()
+    other_elements: tuple[tuple[str, Position], ...] = ()  # top-level elements that change meaning and aren't modelled

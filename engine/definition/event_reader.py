@@ -1,0 +1,77 @@
+"""What an event waits for or throws, with its references to messages, signals, errors and escalations resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine.definition.bpmn_xml import CAMUNDA, attribute, child_text, children, elements, kind_of, reference
+from engine.definition.diagram import EventDefinition
+from engine.definition.extension_reader import unsupported_extensions
+
+if TYPE_CHECKING:
+    from lxml.etree import _Element
+
+    from engine.definition.safe_xml import Document
+
+_SUFFIX = "EventDefinition"
+_TIMES = ("timeDate", "timeDuration", "timeCycle")
+
+
+@dataclass(frozen=True, slots=True)
+class Declarations:
+    """The named things at the top of a file that events refer to, by (kind, id): their name and code."""
+
+    named: Mapping[tuple[str, str], tuple[str | None, str | None]]
+
+    @classmethod
+    def read(cls, definitions: _Element) -> Declarations:
+        """All messages, signals, errors and escalations of a file. Of two with one id the first counts, as elsewhere."""
+        named: dict[tuple[str, str], tuple[str | None, str | None]] = {}
+        for kind in ("message", "signal", "error", "escalation"):
+            for each in children(definitions, kind):
+                key = (kind, attribute(each, "id") or "")
+                named.setdefault(key, (attribute(each, "name"), attribute(each, f"{kind}Code")))
+        return cls(named)
+
+    def resolve(self, kind: str, to: str | None) -> tuple[str | None, str | None]:
+        """(name, code) of what `to` points at; (None, None) where it points at nothing."""
+        return self.named.get((kind, to or ""), (None, None))
+
+
+def read_events(element: _Element, document: Document, declarations: Declarations) -> tuple[EventDefinition, ...]:
+    """The event definitions inside an event, in document order."""
+    return tuple(_read_event(each, document, declarations) for each in _definitions(element))
+
+
+def unsupported_in_events(element: _Element) -> Iterator[str]:
+    """The names of what event definitions say and this program does not execute."""
+    for each in _definitions(element):
+        yield from unsupported_extensions(each, kind_of(each) or "")
+
+
+def _definitions(element: _Element) -> Iterator[_Element]:
+    return (child for child in elements(element) if (kind_of(child) or "").endswith(_SUFFIX))
+
+
+def _read_event(element: _Element, document: Document, declarations: Declarations) -> EventDefinition:
+    kind = (kind_of(element) or "").removesuffix(_SUFFIX)
+    to = reference(element, f"{kind}Ref")
+    name, code = declarations.resolve(kind, to)
+    return EventDefinition(
+        kind=kind,
+        position=document.position(element),
+        reference=to,
+        name=attribute(element, "name") if kind == "link" else name,
+        code=code,
+        text=_text(element, kind),
+        code_variable=attribute(element, f"{kind}CodeVariable", CAMUNDA),
+        message_variable=attribute(element, f"{kind}MessageVariable", CAMUNDA),
+    )
+
+
+def _text(element: _Element, kind: str) -> str | None:
+    if kind == "timer":
+        return next((text for text in (child_text(element, name) for name in _TIMES) if text), None)
+    return child_text(element, "condition") if kind == "conditional" else None

@@ -1,0 +1,59 @@
+"""What an instance remembers between two steps: where its tokens are, its data, and who completed which user task.
+
+The definition is not part of it; `digest` names the one it belongs to. The stored form carries a version of our own, and
+a version that this program does not know is refused: the library that moves the tokens would accept it silently.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from engine.connector import Value
+from engine.errors import StateUnknown
+
+STATE_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceState:
+    """One instance between two steps.
+
+    `start` is the id of the start event it began at. `tokens` is what the token game saved, plain JSON. `data` holds the
+    data items that have a value. `people` maps a user task's id to those who completed it, in order.
+    """
+
+    start: str
+    tokens: list[Value]
+    data: Mapping[str, Value] = field(default_factory=dict)
+    people: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def completed_by(self, flow_node: str) -> str | None:
+        """Who completed this user task last."""
+        return next(reversed(self.people.get(flow_node, ())), None)
+
+
+def dump_state(state: InstanceState) -> str:
+    """The state as text for the store, with its version."""
+    stored = {
+        "version": STATE_VERSION,
+        "start": state.start,
+        "tokens": state.tokens,
+        "data": dict(state.data),
+        "people": {node: list(users) for node, users in state.people.items()},
+    }
+    return json.dumps(stored, ensure_ascii=True, separators=(",", ":"))
+
+
+def load_state(text: str) -> InstanceState:
+    """The state that `dump_state` stored. Raises StateUnknown for a version that isn't known."""
+    stored = json.loads(text)
+    version = stored.get("version") if isinstance(stored, dict) else None
+    if version != STATE_VERSION:
+        raise StateUnknown(
+            f"Expected an instance state of version {STATE_VERSION}, but it is of version {version}. "
+            "Do: run the newest run-process on this database."
+        )
+    people = {node: tuple(users) for node, users in stored["people"].items()}
+    return InstanceState(stored["start"], stored["tokens"], stored["data"], people)

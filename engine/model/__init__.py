@@ -1,0 +1,1 @@
+"""The nouns that need nothing else: currencies and money, periods and durations."""

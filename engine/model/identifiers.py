@@ -1,0 +1,52 @@
+"""Ids that people type: a letter for the kind and a number, `i17` an instance, `t42` a task.
+
+The letter keeps a task's number from being taken for an instance's. Programs treat ids as opaque strings.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from engine.errors import NotFound
+
+
+class Kind(StrEnum):
+    """What an id names, by its letter."""
+
+    INSTANCE = "i"
+    TASK = "t"
+    JOB = "j"
+    MESSAGE = "m"
+    INCIDENT = "x"
+
+
+_WORDS = {
+    Kind.INSTANCE: ("instance", "run-process instances"),
+    Kind.TASK: ("task", "run-process tasks"),
+    Kind.JOB: ("job", "run-process show INSTANCE"),
+    Kind.MESSAGE: ("message", "run-process show INSTANCE"),
+    Kind.INCIDENT: ("incident", "run-process incidents"),
+}
+_LARGEST = 2**63 - 1
+
+
+def format_id(kind: Kind, number: int) -> str:
+    """`i17` for instance number 17."""
+    return f"{kind}{number}"
+
+
+def parse_id(kind: Kind, text: str) -> int:
+    """The number in an id of this kind. Raises NotFound for anything else, naming what it may be instead."""
+    letter, digits = text[:1], text[1:]
+    if letter == kind and digits.isascii() and digits.isdigit() and int(digits[:19]) > 0 and int(digits) <= _LARGEST:
+        return int(digits)
+    word, command = _WORDS[kind]
+    other = next((_WORDS[k][0] for k in Kind if k == letter and k != kind and digits.isdigit()), None)
+    found = f"{text} is the id of a {other}" if other else f"{text!r} is not one"
+    raise NotFound(f"Expected the id of a {word} (like {kind}17), but {found}. Do: {command}.")
+
+
+def unknown(kind: Kind, number: int) -> NotFound:
+    """The error for an id that is well formed but names nothing."""
+    word, command = _WORDS[kind]
+    return NotFound(f"Expected a {word} {format_id(kind, number)}, but there is none in this database. Do: {command}.")

@@ -1,0 +1,1 @@
+"""Services: what people and workers do, each in its transactions. They neither print nor read the environment."""

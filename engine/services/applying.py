@@ -1,0 +1,161 @@
+"""Carry out a transition: the new state, the work it opens and closes, what it throws, and its history, in the caller's
+transaction. The one place where an instance changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import singledispatch
+from typing import Any
+
+from sqlalchemy import Connection
+
+from engine.definition.carry_over import hand_over
+from engine.definition.process_definition import ProcessDefinition
+from engine.errors import MessageNotCorrelated
+from engine.execution.executable import Executable
+from engine.execution.state import dump_state
+from engine.execution.transition import (
+    Effect,
+    InstanceCompleted,
+    JobClosed,
+    JobCreated,
+    MessageThrown,
+    Transition,
+    UserTaskClosed,
+    UserTaskOpened,
+)
+from engine.model.identifiers import Kind, format_id
+from engine.services.runtime import Runtime
+from engine.store import history, instances, jobs, messages, user_tasks
+from engine.store.instances import InstanceRow
+
+Event = tuple[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class _Application:
+    """One transition being applied to one instance."""
+
+    connection: Connection
+    runtime: Runtime
+    instance: InstanceRow
+    definition: ProcessDefinition
+
+
+def apply_transition(
+    connection: Connection,
+    runtime: Runtime,
+    instance: InstanceRow,
+    executable: Executable,
+    transition: Transition,
+    cause: Event,
+    by: str,
+) -> None:
+    """Store a transition of `instance` (locked by the caller). `cause` is the history event that led to it.
+
+    Raises DataRefused when the carry-over map refuses the hand-over, MessageNotCorrelated for a message nobody starts by.
+    """
+    application = _Application(connection, runtime, instance, executable.definition)
+    events: list[Event] = [(cause[0], {**cause[1], "path": list(transition.path)})]
+    for effect in transition.effects:
+        events += _carry_out(effect, application)
+    instances.save(connection, instance, dump_state(transition.state), _ended(transition, runtime))
+    history.append(connection, instance.id, runtime.now(), by, events)
+
+
+def _ended(transition: Transition, runtime: Runtime) -> dict[str, Any]:
+    for effect in transition.effects:
+        if isinstance(effect, InstanceCompleted):
+            return {"state": instances.COMPLETED, "ended_at": runtime.now(), "end_events": list(effect.end_events)}
+    return {}
+
+
+@singledispatch
+def _carry_out(effect: Effect, application: _Application) -> list[Event]:
+    raise TypeError(f"Expected a known effect, but {effect!r} is none.")
+
+
+@_carry_out.register
+def _(effect: UserTaskOpened, application: _Application) -> list[Event]:
+    node = application.definition.process.nodes[effect.flow_node]
+    number = user_tasks.add(
+        application.connection,
+        {
+            "instance_id": application.instance.id,
+            "token": effect.token,
+            "process": application.instance.process,
+            "flow_node": node.id,
+            "name": node.name,
+            "group_name": node.group,
+            "created_at": application.runtime.now(),
+            "due_at": effect.due_at,
+        },
+    )
+    return [("task_created", {"task": format_id(Kind.TASK, number), "flow_node": node.id, "group": node.group})]
+
+
+@_carry_out.register
+def _(effect: UserTaskClosed, application: _Application) -> list[Event]:
+    state = user_tasks.COMPLETED if effect.completed else user_tasks.WITHDRAWN
+    now = application.runtime.now()
+    user_tasks.close(application.connection, application.instance.id, effect.token, state, now)
+    return []
+
+
+@_carry_out.register
+def _(effect: JobCreated, application: _Application) -> list[Event]:
+    now = application.runtime.now()
+    number = jobs.add(
+        application.connection,
+        {
+            "instance_id": application.instance.id,
+            "token": effect.token,
+            "flow_node": effect.flow_node,
+            "topic": effect.topic,
+            "parameters": effect.parameters,
+            "run_at": now,
+            "created_at": now,
+        },
+    )
+    return [("job_created", {"job": format_id(Kind.JOB, number), "flow_node": effect.flow_node, "topic": effect.topic})]
+
+
+@_carry_out.register
+def _(effect: JobClosed, application: _Application) -> list[Event]:
+    state = jobs.DONE if effect.completed else jobs.WITHDRAWN
+    jobs.close(application.connection, application.instance.id, effect.token, state, application.runtime.now())
+    return []
+
+
+@_carry_out.register
+def _(effect: MessageThrown, application: _Application) -> list[Event]:
+    carry_over = application.definition.carry_over
+    if effect.message != carry_over.message:
+        raise MessageNotCorrelated(
+            f"Expected a receiver for the message {effect.message!r}, but the carry-over map names {carry_over.message!r}. "
+            "Do: correct the message's name and deploy again."
+        )
+    handed = hand_over(carry_over, effect.data)
+    now = application.runtime.now()
+    number = messages.add(
+        application.connection,
+        {
+            "instance_id": application.instance.id,
+            "number": len(messages.of_instance(application.connection, application.instance.id)) + 1,
+            "name": effect.message,
+            "flow_node": effect.flow_node,
+            "data": dict(handed.data),
+            "previous_values": dict(handed.previous),
+            "run_at": now,
+            "thrown_at": now,
+        },
+    )
+    details = {"message": format_id(Kind.MESSAGE, number), "name": effect.message, "flow_node": effect.flow_node}
+    return [("message_thrown", {**details, "data": dict(handed.data)})]
+
+
+@_carry_out.register
+def _(effect: InstanceCompleted, application: _Application) -> list[Event]:
+    return [("instance_completed", {"end_events": list(effect.end_events)})]

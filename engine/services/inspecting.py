@@ -1,0 +1,100 @@
+"""Questions about instances: which there are, one in full, its history, and a customer's chain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.connector import ChargeState
+from engine.errors import NotFound
+from engine.execution.state import load_state
+from engine.model.identifiers import Kind, parse_id
+from engine.services.runtime import Runtime
+from engine.services.views import (
+    InstanceView,
+    charge_json,
+    history_json,
+    incident_json,
+    instance_view,
+    job_json,
+    message_json,
+    task_view,
+)
+from engine.store import charges, history, incidents, instances, jobs, messages, user_tasks
+
+PAGE = 1_000
+
+
+def list_instances(
+    runtime: Runtime, filters: Mapping[str, Any], after: str | None = None, limit: int = PAGE
+) -> list[InstanceView]:
+    """A page of instances, oldest first. `filters`: process, state, customer, period, version."""
+    behind = parse_id(Kind.INSTANCE, after) if after else 0
+    with runtime.database.reading() as connection:
+        rows = instances.listing(connection, filters, behind, limit)
+        following = instances.successors(connection, (row.id for row in rows))
+        return [instance_view(row, following.get(row.id)) for row in rows]
+
+
+def show(runtime: Runtime, instance_id: str) -> tuple[InstanceView, dict[str, Any]]:
+    """An instance, and beside it: data (money in minor units), previous, tasks, jobs, messages, charges, incidents."""
+    number = parse_id(Kind.INSTANCE, instance_id)
+    with runtime.database.reading() as connection:
+        row = instances.get(connection, number)
+        definition = runtime.definition(connection, row.process, row.version)
+        details = {
+            "data": dict(load_state(row.token_state).data),
+            "previous_values": dict(row.previous_values),
+            "tasks": [task_view(task, row, definition) for task in user_tasks.of_instance(connection, number)],
+            "jobs": [job_json(job) for job in jobs.of_instance(connection, number)],
+            "messages": [message_json(message) for message in messages.of_instance(connection, number)],
+            "charges": [charge_json(charge) for charge in charges.touched_by(connection, number)],
+            "incidents": [incident_json(i) for i in incidents.listing(connection, instance=number, resolved=True)],
+        }
+        return instance_view(row, instances.successor(connection, number)), details
+
+
+def read_history(runtime: Runtime, instance_id: str) -> tuple[list[dict[str, Any]], int | None]:
+    """An instance's history, and the number of its first entry that was tampered with (None: whole)."""
+    number = parse_id(Kind.INSTANCE, instance_id)
+    with runtime.database.reading() as connection:
+        instances.get(connection, number)
+        entries = [history_json(entry) for entry in history.entries(connection, number)]
+        return entries, history.first_broken(connection, number)
+
+
+def chain(runtime: Runtime, customer: str, process: str | None = None) -> list[tuple[InstanceView, dict[str, Any] | None]]:
+    """A customer's instances by period, each with its charge's ledger row. `customer` may also be an instance's id.
+
+    Raises NotFound when the customer has none.
+    """
+    with runtime.database.reading() as connection:
+        rows = instances.of_customer(connection, customer, process)
+        if not rows and _is_instance(customer):
+            known = instances.get(connection, parse_id(Kind.INSTANCE, customer))
+            rows = instances.of_customer(connection, known.customer or "", known.process)
+        if not rows:
+            raise NotFound(f"Expected a customer with instances, but {customer!r} has none. Do: run-process instances.")
+        following = instances.successors(connection, (row.id for row in rows))
+        charged = {row.id: charges.touched_by(connection, row.id) for row in rows}
+        views = [instance_view(row, following.get(row.id)) for row in rows]
+        return [(view, next(map(charge_json, charged[row.id]), None)) for view, row in zip(views, rows, strict=True)]
+
+
+def _is_instance(text: str) -> bool:
+    try:
+        parse_id(Kind.INSTANCE, text)
+    except NotFound:
+        return False
+    return True
+
+
+def charged_totals(runtime: Runtime, process: str) -> dict[tuple[str, str], int]:
+    """What the ledger says was charged: (period, currency) -> minor units."""
+    totals: dict[tuple[str, str], int] = {}
+    with runtime.database.reading() as connection:
+        for charge in charges.of_process(connection, process):
+            if charge.state == ChargeState.SUCCEEDED:
+                key = (charge.request.period, charge.request.currency)
+                totals[key] = totals.get(key, 0) + charge.request.amount
+    return totals

@@ -1,0 +1,95 @@
+"""What every service is handed: the database, the clock, the connectors, the configuration, the definitions in use."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from datetime import datetime
+from threading import Lock
+from typing import TYPE_CHECKING, TypeVar
+
+from sqlalchemy import Connection
+
+from engine.clock import Clock
+from engine.connector import Connectors
+from engine.definition.process_definition import ProcessDefinition, read_definition
+from engine.errors import DefinitionNotDeployed
+from engine.services.configuration import Configuration
+from engine.store import deployments
+from engine.store.database import Database
+from engine.store.deployments import Deployment
+
+if TYPE_CHECKING:
+    from engine.execution.executable import Executable
+
+_KEPT = 64
+_T = TypeVar("_T")
+
+
+class DefinitionCache:
+    """Definitions by digest, the most recently used ones; a digest's content never changes, so nothing goes stale."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._definitions: OrderedDict[str, ProcessDefinition] = OrderedDict()
+        self._executables: OrderedDict[str, Executable] = OrderedDict()
+
+    def definition(self, connection: Connection, digest: str) -> ProcessDefinition:
+        """The definition with this digest, read from the database once."""
+        with self._lock:
+            found = self._definitions.get(digest)
+        if found is None:
+            found = read_definition(deployments.files_of(connection, digest))
+            self._keep(self._definitions, digest, found)
+        return found
+
+    def executable(self, connection: Connection, digest: str) -> Executable:
+        """The same, ready to run."""
+        from engine.execution.executable import Executable  # loads the execution library, which listings don't need
+
+        with self._lock:
+            found = self._executables.get(digest)
+        if found is None:
+            found = Executable(self.definition(connection, digest))
+            self._keep(self._executables, digest, found)
+        return found
+
+    def _keep(self, kept: OrderedDict[str, _T], digest: str, value: _T) -> None:
+        with self._lock:
+            kept[digest] = value
+            while len(kept) > _KEPT:
+                kept.popitem(last=False)
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """One open engine. Made once by whoever asks (command line, worker, test) and handed to the services."""
+
+    database: Database
+    clock: Clock
+    connectors: Connectors
+    configuration: Configuration = field(default_factory=Configuration)
+    definitions: DefinitionCache = field(default_factory=DefinitionCache)
+
+    def now(self) -> datetime:
+        """The present moment, aware UTC, from the injected clock."""
+        return self.clock.now()
+
+    def deployment(self, connection: Connection, process: str, version: int | None = None) -> Deployment:
+        """The newest version of a process, or the one named. Raises DefinitionNotDeployed."""
+        found = deployments.newest(connection, process) if version is None else deployments.find(connection, process, version)
+        if found is None:
+            named = process if version is None else f"{process}@{version}"
+            raise DefinitionNotDeployed(
+                f"Expected a deployed process {named!r}, but there is none in this database. "
+                "Do: run-process deploy FILE.bpmn, or look at run-process definitions."
+            )
+        return found
+
+    def definition(self, connection: Connection, process: str, version: int) -> ProcessDefinition:
+        """The definition that a process's version stands for."""
+        return self.definitions.definition(connection, self.deployment(connection, process, version).digest)
+
+    def executable(self, connection: Connection, process: str, version: int) -> Executable:
+        """The same, ready to run."""
+        return self.definitions.executable(connection, self.deployment(connection, process, version).digest)

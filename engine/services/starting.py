@@ -1,0 +1,185 @@
+"""Start instances: by hand, from a finished instance (reuse), from a file of customers, or by the hand-over message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from engine.connector import Value
+from engine.definition.carry_over import hand_over, read_values
+from engine.definition.process_definition import ProcessDefinition
+from engine.errors import AlreadyBilled, DataRefused, DefinitionInvalid, EngineError, InstanceStillActive
+from engine.execution.state import load_state
+from engine.execution.transition import Start
+from engine.model.identifiers import Kind, format_id, parse_id
+from engine.services.applying import apply_transition
+from engine.services.runtime import Runtime
+from engine.store import instances
+from engine.store.deployments import Deployment
+from engine.store.instances import NewInstance
+
+_LONGEST_KEY = 255
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """How an instance begins. `started_by`: manual, reuse or message. `previous_values` are shown beside empty fields."""
+
+    start_event: str
+    data: Mapping[str, Value]
+    started_by: str
+    by: str
+    previous_id: int | None = None
+    previous_values: Mapping[str, Value] | None = None
+
+
+def start_instance(connection: Connection, runtime: Runtime, deployment: Deployment, beginning: Beginning) -> int:
+    """Start an instance of a deployed version, in the caller's transaction, and give its number.
+
+    Raises AlreadyBilled when the customer's period has an instance, DataRefused when customer or period are unusable.
+    """
+    from engine.execution.advance import advance  # loads the execution library, which listings don't need
+
+    executable = runtime.definitions.executable(connection, deployment.digest)
+    carry_over = executable.definition.carry_over
+    customer, period = carry_over.customer_of(beginning.data), carry_over.period_of(beginning.data)
+    number = instances.add(connection, _row(runtime, deployment, beginning, customer, period))
+    if customer is not None and period is not None:
+        _claim_bill(connection, deployment.process, customer, period, number)
+    transition = advance(executable, None, Start(beginning.start_event, beginning.data), runtime.clock)
+    cause = ("instance_started", _started(deployment, beginning))
+    row = instances.get(connection, number)
+    apply_transition(connection, runtime, row, executable, transition, cause, beginning.by)
+    return number
+
+
+def _row(runtime: Runtime, deployment: Deployment, beginning: Beginning, customer: str | None, period: str | None) -> NewInstance:
+    return NewInstance(
+        process=deployment.process,
+        version=deployment.version,
+        customer=customer,
+        period=period,
+        started_by=beginning.started_by,
+        started_user=beginning.by,
+        previous_id=beginning.previous_id,
+        started_at=runtime.now(),
+        previous_values=dict(beginning.previous_values or {}),
+    )
+
+
+def _started(deployment: Deployment, beginning: Beginning) -> dict[str, Any]:
+    previous = format_id(Kind.INSTANCE, beginning.previous_id) if beginning.previous_id is not None else None
+    return {
+        "process": deployment.process,
+        "version": deployment.version,
+        "started_by": beginning.started_by,
+        "start_event": beginning.start_event,
+        "previous": previous,
+        "data": dict(beginning.data),
+    }
+
+
+def _claim_bill(connection: Connection, process: str, customer: str, period: str, number: int) -> None:
+    if len(customer) > _LONGEST_KEY:
+        raise DataRefused(
+            f"Expected the customer to be named with at most {_LONGEST_KEY} characters, but it has {len(customer)}. "
+            "Do: use a shorter id."
+        )
+    existing = instances.claim_bill(connection, process, customer, period, number)
+    if existing is not None:
+        raise AlreadyBilled(process, customer, period, format_id(Kind.INSTANCE, existing))
+
+
+def start_by_hand(runtime: Runtime, process: str, raw: Mapping[str, Value], by: str) -> str:
+    """Start an instance of the newest version at its none start event, with values as people typed them; its id."""
+    with runtime.database.transaction() as connection:
+        deployment = runtime.deployment(connection, process)
+        definition = runtime.definitions.definition(connection, deployment.digest)
+        data = _present(read_values(definition.carry_over, raw))
+        beginning = Beginning(_none_start(definition), data, instances.MANUAL, by)
+        return format_id(Kind.INSTANCE, start_instance(connection, runtime, deployment, beginning))
+
+
+def reuse(runtime: Runtime, process: str, instance: str, raw: Mapping[str, Value], by: str) -> str:
+    """Start the next instance by hand from one that has ended, through the carry-over map; `raw` replaces what it carries.
+
+    Raises InstanceStillActive, DataRefused, AlreadyBilled.
+    """
+    number = parse_id(Kind.INSTANCE, instance)
+    with runtime.database.transaction() as connection:
+        old = instances.get(connection, number)
+        if old.process != process:
+            raise DataRefused(
+                f"Expected an instance of {process}, but {instance} is one of {old.process}. Do: choose one of {process}."
+            )
+        if old.state == instances.ACTIVE:
+            raise InstanceStillActive(
+                f"Expected {instance} to have ended, but it is active. Do: complete it, or cancel it with a reason."
+            )
+        carry_over = runtime.definition(connection, old.process, old.version).carry_over
+        handed = hand_over(carry_over, load_state(old.token_state).data)
+        deployment = runtime.deployment(connection, process)
+        definition = runtime.definitions.definition(connection, deployment.digest)
+        carried = known_items(definition, handed.data)
+        data = _present({**carried, **read_values(definition.carry_over, raw, carried)})
+        start = _none_start(definition)
+        beginning = Beginning(start, data, instances.REUSE, by, number, known_items(definition, handed.previous))
+        return format_id(Kind.INSTANCE, start_instance(connection, runtime, deployment, beginning))
+
+
+def known_items(definition: ProcessDefinition, data: Mapping[str, Value]) -> dict[str, Value]:
+    """What a newer version's carry-over map still lists: an item that an analyst has removed ends with its version."""
+    return {name: value for name, value in data.items() if name in definition.carry_over.items}
+
+
+def _present(values: Mapping[str, Value]) -> dict[str, Value]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _none_start(definition: ProcessDefinition) -> str:
+    node = definition.none_start_event()
+    if node is None:
+        raise DefinitionInvalid(
+            f"Expected a start event without a message in {definition.id}, but there is none, so nobody can start it by hand. "
+            "Do: draw one and deploy it."
+        )
+    return node.id
+
+
+@dataclass(frozen=True, slots=True)
+class RowReport:
+    """What became of one row: `started`, `already` (billed before) or `refused`, with its line in the file and why."""
+
+    line: int
+    outcome: str
+    instance: str | None = None
+    reason: str | None = None
+
+
+def start_rows(
+    runtime: Runtime,
+    process: str,
+    rows: Iterator[tuple[int, Mapping[str, Value] | DataRefused]],
+    by: str,
+    report: Callable[[RowReport], None],
+) -> None:
+    """Start an instance for each row (line number, values or why it can't be read), each in its own transaction.
+
+    Safe to run twice: what was started before is reported as `already`. Nothing is left out silently.
+    """
+    for line, values in rows:
+        report(_start_row(runtime, process, line, values, by))
+
+
+def _start_row(runtime: Runtime, process: str, line: int, values: Mapping[str, Value] | DataRefused, by: str) -> RowReport:
+    if isinstance(values, DataRefused):
+        return RowReport(line, "refused", reason=str(values))
+    try:
+        return RowReport(line, "started", start_by_hand(runtime, process, values, by))
+    except AlreadyBilled as already:
+        return RowReport(line, "already", already.instance, str(already))
+    except EngineError as refused:
+        return RowReport(line, "refused", reason=str(refused))

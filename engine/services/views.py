@@ -1,0 +1,219 @@
+"""What people and programs are shown: tasks, instances and the rest as plain records, with ids as text.
+
+These are the stable JSON forms of the command line; `to_json` gives them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from engine.connector import Charge, Value
+from engine.definition.carry_over import CarryOverMap
+from engine.definition.data_item import DataType, format_value
+from engine.definition.diagram import FormField
+from engine.definition.process_definition import ProcessDefinition
+from engine.execution.state import load_state
+from engine.model.identifiers import Kind, format_id
+from engine.store.history import Entry
+from engine.store.incidents import IncidentRow
+from engine.store.instances import InstanceRow
+from engine.store.jobs import JobRow
+from engine.store.messages import MessageRow
+from engine.store.user_tasks import UserTaskRow
+
+
+@dataclass(frozen=True, slots=True)
+class FieldView:
+    """One form field. `value` and `previous` are typed (money in minor units); `text` and `previous_text` are for people.
+
+    `previous` is last period's value, to be shown beside the empty field and never inside it.
+    """
+
+    name: str
+    type: str
+    label: str
+    required: bool
+    value: Value
+    previous: Value
+    readonly: bool
+    choices: tuple[str, ...]
+    currency: str | None
+    text: str
+    previous_text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskView:
+    """One user task."""
+
+    id: str
+    instance: str
+    flow_node: str
+    name: str
+    group: str | None
+    state: str
+    claimed_by: str | None
+    created_at: datetime
+    due_at: datetime | None
+    completed_at: datetime | None
+    customer: str | None
+    period: str | None
+    fields: tuple[FieldView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceView:
+    """One process instance. `previous` and `next` are its neighbours in the customer's chain."""
+
+    id: str
+    process: str
+    version: int
+    state: str
+    customer: str | None
+    period: str | None
+    started_by: str
+    previous: str | None
+    next: str | None
+    started_at: datetime
+    ended_at: datetime | None
+    end_events: tuple[str, ...]
+
+
+def task_view(row: UserTaskRow, instance: InstanceRow, definition: ProcessDefinition) -> TaskView:
+    """A task with its form as it stands now."""
+    data = load_state(instance.token_state).data
+    fields = definition.process.nodes[row.flow_node].fields
+    return TaskView(
+        id=format_id(Kind.TASK, row.id),
+        instance=format_id(Kind.INSTANCE, row.instance),
+        flow_node=row.flow_node,
+        name=row.name or row.flow_node,
+        group=row.group,
+        state=row.state,
+        claimed_by=row.claimed_by,
+        created_at=row.created_at,
+        due_at=row.due_at,
+        completed_at=row.completed_at,
+        customer=instance.customer,
+        period=instance.period,
+        fields=tuple(_field_view(field, definition.carry_over, data, instance.previous_values) for field in fields),
+    )
+
+
+def _field_view(field: FormField, carry_over: CarryOverMap, data: Mapping[str, Value], previous: Mapping[str, Any]) -> FieldView:
+    item = carry_over.items[field.name]
+    currency = carry_over.currency_of(item, data) if item.type is DataType.MONEY else None
+    before = previous.get(field.name) or {}
+    value = data.get(field.name)
+    return FieldView(
+        name=field.name,
+        type=str(item.type),
+        label=field.label,
+        required=field.required,
+        value=value,
+        previous=before.get("value"),
+        readonly=field.readonly,
+        choices=item.choices,
+        currency=currency,
+        text=format_value(item, value, currency),
+        previous_text=format_value(item, before.get("value"), before.get("currency")),
+    )
+
+
+def instance_view(row: InstanceRow, successor: int | None) -> InstanceView:
+    """An instance, with its successor in the chain."""
+    return InstanceView(
+        id=format_id(Kind.INSTANCE, row.id),
+        process=row.process,
+        version=row.version,
+        state=row.state,
+        customer=row.customer,
+        period=row.period,
+        started_by=row.started_by,
+        previous=format_id(Kind.INSTANCE, row.previous_id) if row.previous_id is not None else None,
+        next=format_id(Kind.INSTANCE, successor) if successor is not None else None,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        end_events=tuple(row.end_events or ()),
+    )
+
+
+def job_json(row: JobRow) -> dict[str, Any]:
+    """A job. `next_at` is when it may run next, None when it will not run by itself."""
+    waits = row.state in ("ready", "leased")
+    return {
+        "id": format_id(Kind.JOB, row.id),
+        "flow_node": row.flow_node,
+        "topic": row.topic,
+        "state": row.state,
+        "attempts": row.attempts,
+        "next_at": (row.lease_until or row.run_at) if waits else None,
+        "last_error": row.last_error,
+        "parameters": row.parameters,
+        "created_at": row.created_at,
+        "ended_at": row.ended_at,
+    }
+
+
+def message_json(row: MessageRow) -> dict[str, Any]:
+    """A thrown message."""
+    return {
+        "id": format_id(Kind.MESSAGE, row.id),
+        "name": row.name,
+        "flow_node": row.flow_node,
+        "state": row.state,
+        "thrown_at": row.thrown_at,
+        "delivered_at": row.delivered_at,
+        "delivered_to": format_id(Kind.INSTANCE, row.delivered_to) if row.delivered_to is not None else None,
+        "last_error": row.last_error,
+    }
+
+
+def incident_json(row: IncidentRow) -> dict[str, Any]:
+    """An incident, with the commands that resolve it."""
+    number = format_id(Kind.INCIDENT, row.id)
+    return {
+        "id": number,
+        "instance": format_id(Kind.INSTANCE, row.instance),
+        "job": format_id(Kind.JOB, row.job) if row.job is not None else None,
+        "message": format_id(Kind.MESSAGE, row.message) if row.message is not None else None,
+        "flow_node": row.flow_node,
+        "reason": row.what,
+        "tried": row.tried,
+        "created_at": row.created_at,
+        "resolved_at": row.resolved_at,
+        "resolved_by": row.resolved_by,
+        "commands": [] if row.resolved_at else [f"run-process retry {number}"],
+    }
+
+
+def charge_json(charge: Charge) -> dict[str, Any]:
+    """A ledger row: what was to be charged and how it stands. The amount is in minor units."""
+    values = asdict(charge.request)
+    keep = ("customer", "period", "instance", "amount", "currency", "stripe_customer", "approved_by", "livemode")
+    return {
+        **{name: values[name] for name in keep},
+        "state": str(charge.state),
+        "intent": charge.intent,
+        "attempt": charge.attempt,
+        "reason": charge.reason,
+        "updated_at": charge.updated_at,
+    }
+
+
+def history_json(entry: Entry) -> dict[str, Any]:
+    """A history entry."""
+    return asdict(entry)
+
+
+def work_line(done: JobRow | MessageRow) -> str:
+    """What became of a piece of work, as one line for people."""
+    instance = format_id(Kind.INSTANCE, done.instance)
+    if isinstance(done, MessageRow):
+        started = format_id(Kind.INSTANCE, done.delivered_to) if done.delivered_to is not None else done.last_error
+        return f"{format_id(Kind.MESSAGE, done.id)} {instance} {done.name}: {done.state} {started}"
+    rest = f" {done.last_error}" if done.last_error and done.state != "done" else ""
+    return f"{format_id(Kind.JOB, done.id)} {instance} {done.topic}: {done.state}{rest}"

@@ -1,0 +1,107 @@
+"""The worker: delivers messages and runs jobs, many connectors in flight at once, until it is told to stop."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeAlias
+
+import structlog
+
+from engine.connector import Outcome
+from engine.errors import LeaseLost
+from engine.model.identifiers import Kind, format_id
+from engine.services.handing_over import deliver_next
+from engine.services.job_running import call_connector, commit_outcome
+from engine.services.runtime import Runtime
+from engine.store import incidents, jobs, messages
+from engine.store.jobs import JobRow
+from engine.store.messages import MessageRow
+
+log = structlog.get_logger("run_process.worker")
+
+_LEASE = timedelta(minutes=5)
+_POLL_SECONDS = 0.5
+
+Report: TypeAlias = Callable[[JobRow | MessageRow], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What is left when a worker stops: work that waits for its time, and incidents that wait for a person."""
+
+    jobs: int
+    messages: int
+    incidents: int
+
+
+class Worker:
+    """One worker. `name` stands in history and leases; `concurrency` is how many connectors are called at once."""
+
+    def __init__(self, runtime: Runtime, name: str, concurrency: int = 20, report: Report = lambda _: None) -> None:
+        self._runtime = runtime
+        self._name = name
+        self._concurrency = concurrency
+        self._report = report
+        self._stop = threading.Event()
+        self._in_flight: dict[Future[Outcome], JobRow] = {}
+
+    def stop(self) -> None:
+        """Take no more work; `run` returns when what is in flight is committed. Safe in a signal handler."""
+        self._stop.set()
+
+    def run(self, *, until_idle: bool = False) -> Backlog:
+        """Work until `stop`, or with `until_idle` until nothing is due."""
+        with ThreadPoolExecutor(self._concurrency, thread_name_prefix="connector") as pool:
+            while not self._stop.is_set():
+                busy = self._deliver_messages() | self._lease_jobs(pool)
+                self._commit_finished(_POLL_SECONDS if self._in_flight else 0)
+                if busy or self._in_flight:
+                    continue
+                if until_idle:
+                    break
+                self._stop.wait(_POLL_SECONDS)
+            while self._in_flight:
+                self._commit_finished(_POLL_SECONDS)
+        return self._backlog()
+
+    @property
+    def _by(self) -> str:
+        return f"worker {self._name}"
+
+    def _deliver_messages(self) -> bool:
+        delivered = False
+        while not self._stop.is_set() and (message := deliver_next(self._runtime, self._by)) is not None:
+            delivered = True
+            self._report(message)
+            self._commit_finished(0)
+        return delivered
+
+    def _lease_jobs(self, pool: ThreadPoolExecutor) -> bool:
+        free = self._concurrency - len(self._in_flight)
+        if free <= 0:
+            return False
+        now = self._runtime.now()
+        with self._runtime.database.transaction() as connection:
+            leased = jobs.lease_due(connection, self._name, now, now + _LEASE, free)
+        for job in leased:
+            self._in_flight[pool.submit(call_connector, self._runtime, job)] = job
+        return bool(leased)
+
+    def _commit_finished(self, seconds: float) -> None:
+        done, _ = wait(self._in_flight, timeout=seconds, return_when=FIRST_COMPLETED)
+        for future in done:
+            self._commit(self._in_flight.pop(future), future)
+
+    def _commit(self, job: JobRow, future: Future[Outcome]) -> None:
+        try:
+            self._report(commit_outcome(self._runtime, job, future.result(), self._by))
+        except LeaseLost as lost:
+            log.warning("lease_lost", job=format_id(Kind.JOB, job.id), reason=str(lost))
+
+    def _backlog(self) -> Backlog:
+        with self._runtime.database.reading() as connection:
+            return Backlog(jobs.count_open(connection), messages.count_waiting(connection), len(incidents.listing(connection)))

@@ -1,0 +1,169 @@
+"""The work that waits for people: list it, claim it, give it back, complete it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection
+
+from engine.connector import Value
+from engine.definition.carry_over import read_values, refuse_other_bill
+from engine.definition.diagram import FormField
+from engine.definition.process_definition import ProcessDefinition
+from engine.errors import DataRefused, NotPermitted, TaskNotOpen
+from engine.execution.state import load_state
+from engine.execution.transition import CompleteUserTask
+from engine.model.identifiers import Kind, format_id, parse_id
+from engine.model.text import did_you_mean
+from engine.services.applying import apply_transition
+from engine.services.permission import check_permitted
+from engine.services.runtime import Runtime
+from engine.services.views import TaskView, task_view
+from engine.store import history, instances, user_tasks
+from engine.store.instances import InstanceRow
+from engine.store.user_tasks import UserTaskRow
+
+PAGE = 1_000
+
+
+def tasks(
+    runtime: Runtime, filters: Mapping[str, Any], *, completed: bool = False, after: str | None = None, limit: int = PAGE
+) -> list[TaskView]:
+    """A page of tasks, oldest first. `filters`: process, group_name, claimed_by, customer, period."""
+    states = user_tasks.OPEN + ((user_tasks.COMPLETED,) if completed else ())
+    behind = parse_id(Kind.TASK, after) if after else 0
+    with runtime.database.reading() as connection:
+        rows = user_tasks.listing(connection, states, filters, behind, limit)
+        of = instances.get_many(connection, (row.instance for row in rows))
+        return [_view(connection, runtime, row, of[row.instance]) for row in rows]
+
+
+def task(runtime: Runtime, task_id: str) -> TaskView:
+    """One task with its form. Raises NotFound."""
+    with runtime.database.reading() as connection:
+        return _view_now(connection, runtime, parse_id(Kind.TASK, task_id))
+
+
+def _view_now(connection: Connection, runtime: Runtime, number: int) -> TaskView:
+    row = user_tasks.get(connection, number)
+    return _view(connection, runtime, row, instances.get(connection, row.instance))
+
+
+def _view(connection: Connection, runtime: Runtime, row: UserTaskRow, instance: InstanceRow) -> TaskView:
+    return task_view(row, instance, runtime.definition(connection, instance.process, instance.version))
+
+
+def claim(runtime: Runtime, task_id: str, user: str) -> TaskView:
+    """Make an offered task `user`'s. Of two who claim at once, one wins and the other is told who.
+
+    Raises NotFound, NotPermitted, TaskNotOpen.
+    """
+    with runtime.database.transaction() as connection:
+        row, instance, definition = _open_task(connection, runtime, task_id)
+        check_permitted(runtime.configuration, definition, load_state(instance.token_state), row, user)
+        if row.claimed_by != user:
+            if not user_tasks.claim(connection, row.id, user):
+                raise _taken(row)
+            _note(connection, runtime, row, user, "task_claimed", {})
+        return _view_now(connection, runtime, row.id)
+
+
+def release(runtime: Runtime, task_id: str, user: str, reason: str | None = None) -> TaskView:
+    """Offer a claimed task again. Someone else's only with a reason, which is recorded.
+
+    Raises NotFound, TaskNotOpen, NotPermitted.
+    """
+    with runtime.database.transaction() as connection:
+        row, _, _ = _open_task(connection, runtime, task_id)
+        if row.claimed_by is None:
+            raise TaskNotOpen(f"Expected {task_id} to be claimed, but it is offered to everyone. Do: nothing, or claim it.")
+        if row.claimed_by != user and not reason:
+            raise NotPermitted(
+                f"Expected {task_id} to be claimed by {user}, but it is claimed by {row.claimed_by}. "
+                "Do: ask them, or release it with --reason."
+            )
+        user_tasks.release(connection, row.id, row.claimed_by)
+        _note(connection, runtime, row, user, "task_released", {"claimed_by": row.claimed_by, "reason": reason})
+        return _view_now(connection, runtime, row.id)
+
+
+def complete(runtime: Runtime, task_id: str, raw: Mapping[str, Value], user: str) -> TaskView:
+    """Complete a task with its form's values, as people typed them. An offered task is claimed on the way.
+
+    Raises NotFound, NotPermitted, TaskNotOpen, DataRefused; then nothing has changed.
+    """
+    from engine.execution.advance import advance  # loads the execution library, which listings don't need
+
+    with runtime.database.transaction() as connection:
+        row, instance, definition = _open_task(connection, runtime, task_id)
+        state = load_state(instance.token_state)
+        check_permitted(runtime.configuration, definition, state, row, user)
+        if row.claimed_by != user and not user_tasks.claim(connection, row.id, user):
+            raise _taken(row)
+        values = _read_form(definition, row, raw, state.data)
+        executable = runtime.executable(connection, instance.process, instance.version)
+        transition = advance(executable, state, CompleteUserTask(row.token, values, user), runtime.clock)
+        details = {"task": task_id, "flow_node": row.flow_node, "values": _changes(state.data, values)}
+        apply_transition(connection, runtime, instance, executable, transition, ("task_completed", details), user)
+        return _view_now(connection, runtime, row.id)
+
+
+def _open_task(connection: Connection, runtime: Runtime, task_id: str) -> tuple[UserTaskRow, InstanceRow, ProcessDefinition]:
+    number = parse_id(Kind.TASK, task_id)
+    row = user_tasks.get(connection, number)
+    if row.state in user_tasks.OPEN:
+        instance = instances.lock(connection, row.instance)
+        row = user_tasks.get(connection, number)  # as it is now that nobody else can change it
+    if row.state not in user_tasks.OPEN:
+        done = f"{row.state} by {row.claimed_by}" if row.claimed_by else row.state
+        raise TaskNotOpen(f"Expected {task_id} to be open, but it is {done}. Do: run-process tasks.")
+    return row, instance, runtime.definition(connection, instance.process, instance.version)
+
+
+def _taken(row: UserTaskRow) -> TaskNotOpen:
+    return TaskNotOpen(
+        f"Expected {format_id(Kind.TASK, row.id)} to be free, but {row.claimed_by} has claimed it. "
+        "Do: choose another, or ask them to release it."
+    )
+
+
+def _note(connection: Connection, runtime: Runtime, row: UserTaskRow, user: str, event: str, details: Mapping[str, Any]) -> None:
+    entry = {"task": format_id(Kind.TASK, row.id), "flow_node": row.flow_node, **details}
+    history.append(connection, row.instance, runtime.now(), user, [(event, entry)])
+
+
+# --- the form -------------------------------------------------------------------------------------------------------
+
+
+def _read_form(
+    definition: ProcessDefinition, row: UserTaskRow, raw: Mapping[str, Value], data: Mapping[str, Value]
+) -> dict[str, Value]:
+    fields = {field.name: field for field in definition.process.nodes[row.flow_node].fields}
+    for name in raw:
+        _check_writable(name, fields, row)
+    values = read_values(definition.carry_over, raw, data)
+    refuse_other_bill(definition.carry_over, values, data)
+    for field in fields.values():
+        if field.required and {**data, **values}.get(field.name) is None:
+            raise DataRefused(
+                f"Expected a value for {field.name!r} ({field.label}), but it is empty. Do: --set {field.name}=VALUE.",
+                field.name,
+            )
+    return values
+
+
+def _check_writable(name: str, fields: Mapping[str, FormField], row: UserTaskRow) -> None:
+    task_id = format_id(Kind.TASK, row.id)
+    writable = [field.name for field in fields.values() if not field.readonly]
+    if name not in fields:
+        raise DataRefused(
+            f"Expected a field of {task_id} ({row.name}), but {name!r} is none. {did_you_mean(name, writable)}", name
+        )
+    if fields[name].readonly:
+        raise DataRefused(f"Expected {name!r} to stay as it is in {task_id}, but it was set. Do: leave it out.", name)
+
+
+def _changes(before: Mapping[str, Value], values: Mapping[str, Value]) -> dict[str, Any]:
+    """What an auditor asks: from what to what."""
+    return {name: {"from": before.get(name), "to": value} for name, value in values.items() if before.get(name) != value}

@@ -1,0 +1,126 @@
+"""The database: where it is, its transactions, and its schema's version.
+
+SQLite runs with a write-ahead log and every commit synced to disk; a write transaction takes the write lock when it
+begins, so that what it read cannot have changed when it writes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.pool import QueuePool
+
+from engine.errors import ConfigurationInvalid, StateUnknown
+
+SCHEMA = "0001"
+"""The newest migration this program knows."""
+
+_BUSY_MILLISECONDS = 30_000
+
+
+class Database:
+    """One database, open. Thread-safe: each transaction has a connection of its own."""
+
+    def __init__(self, url: str) -> None:
+        """Opens `url` (SQLAlchemy's form) and brings an older schema up to date.
+
+        Raises ConfigurationInvalid when it cannot be opened, StateUnknown when its schema is newer than this program.
+        """
+        self.engine = _create_engine(url)
+        self._sqlite = self.engine.dialect.name == "sqlite"
+        # SQLite lets one writer in; waiting here is fair and wakes at once, its own busy handler polls.
+        self._writer = threading.Lock() if self._sqlite else nullcontext()
+        self._bring_up_to_date()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A transaction that may write: committed at the end, rolled back when the block raises."""
+        with self._writer, self._connect(write=True) as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A consistent view for reading."""
+        with self._connect(write=False) as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def _connect(self, *, write: bool) -> Iterator[Connection]:
+        with self.engine.connect() as connection:
+            yield connection.execution_options(run_process_write=write)
+
+    def close(self) -> None:
+        """Give its connections back."""
+        self.engine.dispose()
+
+    def _bring_up_to_date(self) -> None:
+        found = self._schema()
+        if found == SCHEMA:
+            return
+        if found is not None and found > SCHEMA:
+            raise StateUnknown(
+                f"Expected a database schema up to {SCHEMA}, but {self.engine.url.render_as_string()} has {found}. "
+                "Do: use the run-process version that wrote it, or a newer one."
+            )
+        from engine.store.migrate import upgrade  # imports Alembic, which most starts don't need
+
+        with self._writer:
+            upgrade(self.engine)
+
+    def _schema(self) -> str | None:
+        try:
+            with self.reading() as connection:
+                if not self.engine.dialect.has_table(connection, "alembic_version"):
+                    return None
+                return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        except DBAPIError as error:
+            raise ConfigurationInvalid(
+                f"Expected a database at {self.engine.url.render_as_string()}, but it can't be used "
+                f"({_reason(error)}). Do: check --database or RUN_PROCESS_DATABASE."
+            ) from error
+
+
+def _reason(error: DBAPIError) -> str:
+    return str(error.orig).strip().splitlines()[0] if error.orig else type(error).__name__
+
+
+def _create_engine(url: str) -> Engine:
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+            raise ArgumentError
+        options: dict[str, Any] = {"poolclass": QueuePool} if parsed.get_backend_name() == "sqlite" else {}
+        engine = create_engine(parsed, pool_size=10, max_overflow=100, **options)
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        raise ConfigurationInvalid(
+            "Expected a database URL like sqlite:///run-process.db or postgresql+psycopg://host/name, but it isn't one. "
+            "Do: check --database or RUN_PROCESS_DATABASE."
+        ) from error
+    if parsed.get_backend_name() == "sqlite":
+        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _set_up_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves
+    cursor = connection.cursor()
+    for pragma in (
+        f"busy_timeout = {_BUSY_MILLISECONDS}",
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    write = connection.get_execution_options().get("run_process_write", True)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

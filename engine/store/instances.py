@@ -1,0 +1,166 @@
+"""Process instances, and the bills that make each customer's period exist once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from engine.errors import InstanceNotActive
+from engine.model.identifiers import Kind, format_id, unknown
+from engine.store.tables import bills, instances
+
+ACTIVE, COMPLETED, CANCELLED = "active", "completed", "cancelled"
+MANUAL, REUSE, MESSAGE = "manual", "reuse", "message"
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceRow:
+    """One process instance as it is stored. `previous_values` are what forms show beside empty fields."""
+
+    id: int
+    process: str
+    version: int
+    state: str
+    customer: str | None
+    period: str | None
+    started_by: str
+    started_user: str
+    previous_id: int | None
+    started_at: datetime
+    ended_at: datetime | None
+    end_events: list[str] | None
+    token_state: str
+    previous_values: Mapping[str, Any]
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewInstance:
+    """An instance about to be stored."""
+
+    process: str
+    version: int
+    customer: str | None
+    period: str | None
+    started_by: str
+    started_user: str
+    previous_id: int | None
+    started_at: datetime
+    previous_values: Mapping[str, Any]
+
+
+def _record(row: Row[Any]) -> InstanceRow:
+    return InstanceRow(*tuple(row))
+
+
+def add(connection: Connection, new: NewInstance) -> int:
+    """Store a new instance, still without tokens, and give its number."""
+    values = {f.name: getattr(new, f.name) for f in fields(new)}
+    inserted = connection.execute(insert(instances).values(**values, state=ACTIVE, token_state="", revision=0))
+    assert inserted.inserted_primary_key is not None
+    return int(inserted.inserted_primary_key[0])
+
+
+def claim_bill(connection: Connection, process: str, customer: str, period: str, instance: int) -> int | None:
+    """Make `instance` the bill of this customer's period. None on success, else the instance that is it already.
+
+    The UNIQUE key decides, also between two transactions at once.
+    """
+    key = {"process": process, "customer": customer, "period": period}
+    try:
+        with connection.begin_nested():
+            connection.execute(insert(bills).values(**key, instance_id=instance))
+    except IntegrityError:
+        return billed_by(connection, process, customer, period)
+    return None
+
+
+def billed_by(connection: Connection, process: str, customer: str, period: str) -> int | None:
+    """The instance that is the bill of this customer's period."""
+    where = (bills.c.process == process, bills.c.customer == customer, bills.c.period == period)
+    number: int | None = connection.execute(select(bills.c.instance_id).where(*where)).scalar()
+    return number
+
+
+def free_bill(connection: Connection, instance: int) -> None:
+    """Give a cancelled instance's period free."""
+    connection.execute(delete(bills).where(bills.c.instance_id == instance))
+
+
+def get(connection: Connection, number: int) -> InstanceRow:
+    """One instance. Raises NotFound."""
+    row = connection.execute(select(instances).where(instances.c.id == number)).first()
+    if row is None:
+        raise unknown(Kind.INSTANCE, number)
+    return _record(row)
+
+
+def get_many(connection: Connection, numbers: Iterable[int]) -> dict[int, InstanceRow]:
+    """Several instances by number."""
+    rows = connection.execute(select(instances).where(instances.c.id.in_(set(numbers))))
+    return {row.id: _record(row) for row in rows}
+
+
+def lock(connection: Connection, number: int) -> InstanceRow:
+    """One instance, kept from changing until this transaction ends. Raises NotFound, InstanceNotActive."""
+    row = connection.execute(select(instances).where(instances.c.id == number).with_for_update()).first()
+    if row is None:
+        raise unknown(Kind.INSTANCE, number)
+    if row.state != ACTIVE:
+        raise InstanceNotActive(
+            f"Expected {format_id(Kind.INSTANCE, number)} to be active, but it is {row.state}. "
+            f"Do: run-process show {format_id(Kind.INSTANCE, number)}."
+        )
+    return _record(row)
+
+
+def save(connection: Connection, instance: InstanceRow, token_state: str, ended: Mapping[str, Any]) -> None:
+    """Store the state after a transition; `ended` holds state, ended_at and end_events when no token is left.
+
+    A compare-and-set on the revision: nothing that another transaction wrote meanwhile is overwritten.
+    """
+    where = (instances.c.id == instance.id, instances.c.revision == instance.revision)
+    values = {"token_state": token_state, "revision": instance.revision + 1, **ended}
+    changed = connection.execute(update(instances).where(*where).values(**values)).rowcount
+    if changed != 1:
+        raise InstanceNotActive(
+            f"Expected {format_id(Kind.INSTANCE, instance.id)} to be as it was read, but it has moved on. Do: try again."
+        )
+
+
+def successor(connection: Connection, number: int) -> int | None:
+    """The instance that was started from this one."""
+    query = select(instances.c.id).where(instances.c.previous_id == number).order_by(instances.c.id).limit(1)
+    found: int | None = connection.execute(query).scalar()
+    return found
+
+
+def successors(connection: Connection, numbers: Iterable[int]) -> dict[int, int]:
+    """Instance -> the instance that was started from it, for many at once."""
+    query = select(instances.c.previous_id, instances.c.id).where(instances.c.previous_id.in_(list(numbers)))
+    found: dict[int, int] = {}
+    for row in connection.execute(query.order_by(instances.c.id)):
+        found.setdefault(row.previous_id, row.id)
+    return found
+
+
+def listing(connection: Connection, filters: Mapping[str, Any], after: int, limit: int) -> list[InstanceRow]:
+    """A page of instances by number, those behind `after`, where each column in `filters` has its value."""
+    query: Select[Any] = select(instances).where(instances.c.id > after)
+    for column, value in filters.items():
+        query = query.where(instances.c[column] == value)
+    return [_record(row) for row in connection.execute(query.order_by(instances.c.id).limit(limit))]
+
+
+def of_customer(connection: Connection, customer: str, process: str | None) -> list[InstanceRow]:
+    """Every instance of a customer, by period and number."""
+    query = select(instances).where(instances.c.customer == customer)
+    if process is not None:
+        query = query.where(instances.c.process == process)
+    order = (instances.c.process, instances.c.period, instances.c.id)
+    return [_record(row) for row in connection.execute(query.order_by(*order))]

@@ -1,0 +1,265 @@
+"""The tables. Migrations in `migrations/` build them; a test holds the two against each other.
+
+Guards live here and not in code: the UNIQUE keys say what may exist once. Texts that come from outside are kept as ASCII
+JSON, so that NUL characters and lone surrogates survive on every database.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC datetime, on databases that keep time zones and on those that don't."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuses a naive datetime: it would be read back as another moment."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("Expected an aware datetime, but it has no time zone. Do: pass UTC.")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """SQLite gives naive values back; they are UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class JsonText(TypeDecorator[Any]):
+    """A JSON value as ASCII text."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        """None stays NULL."""
+        return None if value is None else json.dumps(value, ensure_ascii=True, separators=(",", ":"))
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        """What was stored."""
+        return None if value is None else json.loads(value)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_number = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _id() -> Column[int]:
+    return Column("id", _number, primary_key=True, autoincrement=True)
+
+
+def _instance(**options: Any) -> Column[int]:
+    return Column("instance_id", _number, ForeignKey("instances.id"), **options)
+
+
+deployments = Table(
+    "deployments",
+    metadata,
+    Column("process", String(255), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("digest", String(64), nullable=False),
+    Column("name", Text),
+    Column("deployed_at", UtcDateTime, nullable=False),
+    Column("deployed_by", Text, nullable=False),
+)
+
+deployment_files = Table(
+    "deployment_files",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("file", String(255), primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)
+
+instances = Table(
+    "instances",
+    metadata,
+    _id(),
+    Column("process", String(255), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("customer", Text),
+    Column("period", String(10)),
+    Column("started_by", String(16), nullable=False),
+    Column("started_user", Text, nullable=False),
+    Column("previous_id", _number, ForeignKey("instances.id")),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
+    Column("end_events", JsonText),
+    Column("token_state", Text, nullable=False),
+    Column("previous_values", JsonText, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Index(None, "process", "id"),
+    Index(None, "customer", "id"),
+    Index(None, "previous_id"),
+    Index(None, "state", "id"),
+    sqlite_autoincrement=True,
+)
+
+# Invariant 1: a (process, customer, period) is billed at most once. Cancelling before any charge removes the row.
+bills = Table(
+    "bills",
+    metadata,
+    Column("process", String(255), primary_key=True),
+    Column("customer", String(255), primary_key=True),
+    Column("period", String(10), primary_key=True),
+    _instance(nullable=False, unique=True),
+)
+
+user_tasks = Table(
+    "user_tasks",
+    metadata,
+    _id(),
+    _instance(nullable=False),
+    Column("token", Integer, nullable=False),
+    Column("process", String(255), nullable=False),
+    Column("flow_node", String(255), nullable=False),
+    Column("name", Text),
+    Column("group_name", Text),
+    Column("state", String(16), nullable=False),
+    Column("claimed_by", Text),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("due_at", UtcDateTime),
+    Column("completed_at", UtcDateTime),
+    UniqueConstraint("instance_id", "token"),
+    Index(None, "state", "id"),
+    sqlite_autoincrement=True,
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    _id(),
+    _instance(nullable=False),
+    Column("token", Integer, nullable=False),
+    Column("flow_node", String(255), nullable=False),
+    Column("topic", String(255), nullable=False),
+    Column("parameters", JsonText, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("run_at", UtcDateTime, nullable=False),
+    Column("lease_until", UtcDateTime),
+    Column("worker", Text),
+    Column("fence", Integer, nullable=False),
+    Column("last_error", Text),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
+    UniqueConstraint("instance_id", "token"),
+    Index(None, "state", "run_at", "id"),
+    sqlite_autoincrement=True,
+)
+
+# Invariant 2: a thrown message is stored by the transaction that threw it; UNIQUE keeps one visit from throwing twice.
+messages = Table(
+    "messages",
+    metadata,
+    _id(),
+    _instance(nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("flow_node", String(255), nullable=False),
+    Column("data", JsonText, nullable=False),
+    Column("previous_values", JsonText, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("run_at", UtcDateTime, nullable=False),
+    Column("last_error", Text),
+    Column("thrown_at", UtcDateTime, nullable=False),
+    Column("delivered_at", UtcDateTime),
+    Column("delivered_to", _number, ForeignKey("instances.id")),
+    UniqueConstraint("instance_id", "number"),
+    Index(None, "state", "run_at", "id"),
+    sqlite_autoincrement=True,
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    _id(),
+    _instance(nullable=False),
+    Column("job_id", _number, ForeignKey("jobs.id")),
+    Column("message_id", _number, ForeignKey("messages.id")),
+    Column("flow_node", String(255), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("tried", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("resolved_at", UtcDateTime),
+    Column("resolved_by", Text),
+    Index(None, "resolved_at", "id"),
+    Index(None, "instance_id"),
+    sqlite_autoincrement=True,
+)
+
+# Invariant 4: one row, and so at most one successful charge, per (process, customer, period), whatever the engine does.
+charges = Table(
+    "charges",
+    metadata,
+    Column("charge_key", String(767), primary_key=True),
+    Column("process", String(255), nullable=False),
+    Column("customer", String(255), nullable=False),
+    Column("period", String(10), nullable=False),
+    _instance(nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("stripe_customer", Text, nullable=False),
+    Column("approved_by", Text),
+    Column("livemode", Boolean, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("intent", String(255), unique=True),
+    Column("payment_method", String(255)),
+    Column("reason", Text),
+    Column("charged_at", UtcDateTime),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    UniqueConstraint("process", "customer", "period"),
+    Index(None, "state"),
+    Index(None, "instance_id"),
+)
+
+# Invariant 3: append-only, hash-chained per instance.
+history = Table(
+    "history",
+    metadata,
+    _instance(primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("event", String(64), nullable=False),
+    Column("by", Text, nullable=False),
+    Column("details", JsonText, nullable=False),
+    Column("hash", String(64), nullable=False),
+)
