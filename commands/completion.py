@@ -21,8 +21,7 @@ def completion(shell: str) -> None:
 
     For bash: `run-process completion bash >> ~/.bashrc`, then open a new shell.
     """
-    from cli import root
-
+    root = click.get_current_context().find_root().command
     script = get_completion_class(shell)
     assert script is not None
     click.echo(script(root, {}, "run-process", "_RUN_PROCESS_COMPLETE").source())

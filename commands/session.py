@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import getpass
-import logging
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,14 +49,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON f
 live_option = click.option("--live", is_flag=True, help="Charge real cards: allow a live Stripe key.")
 
 
-def _debug(_context: click.Context, _parameter: click.Parameter, debug: bool) -> None:
-    if debug:
-        logging.basicConfig(level=logging.INFO)
-
-
-debug_option = click.option(
-    "--debug", is_flag=True, expose_value=False, callback=_debug, help="Show what went wrong inside, with the traceback."
-)
+debug_option = click.option("--debug", is_flag=True, expose_value=False, help="Show what went wrong inside, with the traceback.")
 
 
 def options(*chosen: Callable[..., Any]) -> Callable[[_Command], _Command]:
@@ -68,6 +61,11 @@ def options(*chosen: Callable[..., Any]) -> Callable[[_Command], _Command]:
         return command
 
     return decorate
+
+
+def debugging() -> bool:
+    """Whether the running command was given --debug."""
+    return "--debug" in sys.argv
 
 
 def acting_user(user: str | None) -> str:
@@ -148,6 +146,13 @@ def connectors(*, live: bool = False) -> Connectors:
     from connectors.registry import build_connectors
 
     return build_connectors(connector_settings(live=live))
+
+
+def check_connectors(*, live: bool) -> None:
+    """Raise ConfigurationInvalid for settings with which a worker's jobs could only fail, before it takes any."""
+    from connectors.registry import check_settings
+
+    check_settings(connector_settings(live=live))
 
 
 def connector_settings(*, live: bool) -> ConnectorSettings:

@@ -84,7 +84,9 @@ def _type(field: FieldView) -> str:
 
 
 def _mark(field: FieldView) -> str:
-    return "read only" if field.readonly else "required" if field.required else ""
+    if field.readonly:
+        return "read only"
+    return "required" if field.required else f"required if {field.required_if}" if field.required_if else ""
 
 
 @click.command()

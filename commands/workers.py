@@ -13,7 +13,9 @@ from commands.failure import PERSON_NEEDED
 from commands.output import print_json, print_table, say
 from commands.session import (
     acting_user,
+    check_connectors,
     database_option,
+    debugging,
     json_option,
     live_option,
     open_runtime,
@@ -40,10 +42,12 @@ def work(until_idle: bool, concurrency: int, name: str | None, quiet: bool, data
     Stripe's key stands in RUN_PROCESS_STRIPE_KEY (or in a file of mode 0600 named by RUN_PROCESS_STRIPE_KEY_FILE);
     RUN_PROCESS_STRIPE_URL points to a sandbox. Mail goes to RUN_PROCESS_SMTP_URL: smtp://, smtps:// or file:///FOLDER.
     """
+    from commands.logging import configure_logging
     from engine.services.working import Worker
 
+    configure_logging(debug=debugging())
+    check_connectors(live=live)
     with open_runtime(database, live=live) as runtime:
-        len(runtime.connectors)  # builds them now, so that a wrong setting is told before any work is taken
         report = _silent if quiet or as_json else _tell
         worker = Worker(runtime, name or f"{socket.gethostname()}-{os.getpid()}", concurrency, report)
         for number in (signal.SIGTERM, signal.SIGINT):

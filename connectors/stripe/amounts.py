@@ -11,8 +11,10 @@ from types import MappingProxyType
 from engine.errors import DataRefused
 from engine.model.money import exponent, format_money
 
-_NO_DECIMALS = frozenset("BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF".split())
-_THREE_DECIMALS = frozenset("BHD JOD KWD OMR TND".split())
+_NO_DECIMALS = frozenset(
+    ("BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF")
+)
+_THREE_DECIMALS = frozenset({"BHD", "JOD", "KWD", "OMR", "TND"})
 _TWO_DECIMALS_THAT_ARE_ZERO = frozenset({"ISK", "UGX"})  # ISO 4217 has none; Stripe wants two, both zero
 _LARGEST = 99_999_999  # at most eight digits, in Stripe's units
 _SMALLEST = MappingProxyType(
@@ -36,13 +38,13 @@ def to_stripe(amount: int, currency: str) -> int:
             "Do: let the diagram skip the charge for zero and issue a credit for a negative amount."
         )
     shift = _decimals(code) - exponent(code)
-    step = 10 if code in _THREE_DECIMALS else 10 ** max(0, -shift)
+    step = 10 if code in _THREE_DECIMALS else _power(-shift)
     if amount % step:
         raise DataRefused(
             f"Expected an amount that Stripe can charge, a multiple of {format_money(step, code)} {code}, but it is "
             f"{format_money(amount, code)}. Do: change the amount; nothing is rounded."
         )
-    return amount * 10**shift if shift >= 0 else amount // 10**-shift
+    return amount * _power(shift) // _power(-shift)
 
 
 def check_limits(amount: int, currency: str) -> None:
@@ -51,20 +53,25 @@ def check_limits(amount: int, currency: str) -> None:
     units = to_stripe(amount, code)
     if units > _LARGEST:
         raise DataRefused(
-            f"Expected an amount of at most {format_money(to_iso(_LARGEST, code), code)} {code}, which is as much as Stripe charges "
-            f"at once, but it is {format_money(amount, code)}. Do: check the amount, or charge it in another way."
+            f"Expected at most {format_money(to_iso(_LARGEST, code), code)} {code}, which is as much as Stripe charges at once, "
+            f"but the amount is {format_money(amount, code)}. Do: check the amount, or charge it in another way."
         )
     if units < _SMALLEST.get(code, 1):
         raise DataRefused(
-            f"Expected an amount of at least {format_money(to_iso(_SMALLEST[code], code), code)} {code}, which is Stripe's minimum, "
-            f"but it is {format_money(amount, code)}. Do: charge it together with a later month."
+            f"Expected at least {format_money(to_iso(_SMALLEST[code], code), code)} {code}, which is Stripe's minimum, "
+            f"but the amount is {format_money(amount, code)}. Do: charge it together with a later month."
         )
 
 
 def to_iso(units: int, currency: str) -> int:
     """Stripe's units as ISO minor units, rounded down where Stripe's are finer than the currency has."""
     shift = _decimals(currency.upper()) - exponent(currency)
-    return units // 10**shift if shift > 0 else units * 10**-shift
+    return units * _power(-shift) // _power(shift)
+
+
+def _power(shift: int) -> int:
+    """Ten to the power of a positive `shift`, else one."""
+    return int(10 ** max(0, shift))
 
 
 def _decimals(code: str) -> int:
@@ -72,7 +79,7 @@ def _decimals(code: str) -> int:
         return 0
     if code in _THREE_DECIMALS:
         return 3
-    if exponent(code) == 2 or code in _TWO_DECIMALS_THAT_ARE_ZERO:  # noqa: PLR2004 - two decimals are two decimals
+    if exponent(code) == 2 or code in _TWO_DECIMALS_THAT_ARE_ZERO:
         return 2
     raise DataRefused(f"Expected a currency that Stripe charges, but {code} is none. Do: charge it in another currency.")
 

@@ -34,8 +34,8 @@ def check_key(api_key: str | None, api_base: str | None, *, live: bool) -> str:
         raise ConfigurationInvalid("Expected a secret key for Stripe, but there is none. Do: set RUN_PROCESS_STRIPE_KEY.")
     if _KEY.fullmatch(api_key) is None:
         raise ConfigurationInvalid(
-            "Expected a secret key for Stripe, which begins with sk_test_, rk_test_, sk_live_ or rk_live_, but RUN_PROCESS_STRIPE_KEY "
-            "holds something else. Do: copy the secret key from Stripe's dashboard, without spaces."
+            "Expected a secret key for Stripe, which begins with sk_test_, rk_test_, sk_live_ or rk_live_, "
+            "but RUN_PROCESS_STRIPE_KEY holds something else. Do: copy the secret key from Stripe's dashboard, without spaces."
         )
     if is_live(api_key) and not live:
         raise ConfigurationInvalid(
@@ -44,7 +44,8 @@ def check_key(api_key: str | None, api_base: str | None, *, live: bool) -> str:
         )
     if live and not is_live(api_key):
         raise ConfigurationInvalid(
-            "Expected a live key because of --live, but RUN_PROCESS_STRIPE_KEY holds a test one. Do: leave --live out, or use a live key."
+            "Expected a live key because of --live, but RUN_PROCESS_STRIPE_KEY holds a test one. "
+            "Do: leave --live out, or use a live key."
         )
     _check_base(api_base, live=live)
     return api_key
@@ -78,11 +79,12 @@ def _check_base(api_base: str | None, *, live: bool) -> None:
     parts = urlsplit(api_base)
     if live and parts.hostname != _STRIPE:
         raise ConfigurationInvalid(
-            "Expected a live key to be sent to Stripe alone, but another address is set. Do: remove the other address from the settings."
+            "Expected a live key to be sent to Stripe alone, but RUN_PROCESS_STRIPE_URL names another address. Do: unset it."
         )
     if parts.scheme != "https" and not (parts.scheme == "http" and _is_this_machine(api_base)):
         raise ConfigurationInvalid(
-            f"Expected https:// before another machine's address, but found {api_base[:80]!r}. Do: correct the address in the settings."
+            f"Expected https:// before another machine's address, but found {api_base[:80]!r}. "
+            "Do: correct RUN_PROCESS_STRIPE_URL."
         )
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _EXPAND = ["customer", "latest_charge"]
 _UNEXPECTED_STATE = "payment_intent_unexpected_state"
+_NO_CHARGE = "none"
 _LONGEST_TEXT = 300
 
 
@@ -51,7 +52,8 @@ class Intent:
     """A PaymentIntent. Amounts are in Stripe's units, `currency` in upper case.
 
     `card` is the customer's current default payment method, known where the customer was expanded. `decline` is why the last
-    attempt failed. `charged_at` is Stripe's time of the last charge, aware UTC.
+    attempt failed, `charge` its charge, and `charge_before` what `note_attempt` noted. `charged_at` is Stripe's time of the last
+    charge, aware UTC.
     """
 
     id: str
@@ -63,8 +65,15 @@ class Intent:
     livemode: bool
     card: str | None
     decline: str | None
+    charge: str | None
+    charge_before: str | None
     charged_at: datetime | None
     replayed: bool
+
+    @property
+    def new_decline(self) -> str | None:
+        """Why an attempt failed that was made after the one noted last: each attempt that is made has a charge of its own."""
+        return None if (self.charge or _NO_CHARGE) == self.charge_before else self.decline
 
 
 Answer: TypeAlias = "Intent | Failure"
@@ -114,11 +123,12 @@ class Intents:
         params: Any = {"payment_method": payment_method, "off_session": True, "expand": _EXPAND}
         return _ask(lambda: self._intents.confirm(intent, params, {"idempotency_key": key}))
 
-    def forget_decline(self, intent: str, attempt: int) -> Answer:
-        """Note the attempt that follows. Any update clears `last_payment_error` (says the API's reference), so a decline that is
-        found later belongs to that attempt.
+    def note_attempt(self, intent: Intent) -> Answer:
+        """Note at the intent which charge was its last before the attempt that follows, so that a decline which is found later
+        can be told from an older one.
         """
-        return _ask(lambda: self._intents.update(intent, {"metadata": {"attempt": str(attempt)}, "expand": _EXPAND}))
+        note = {"charge_before": intent.charge or _NO_CHARGE}
+        return _ask(lambda: self._intents.update(intent.id, {"metadata": note, "expand": _EXPAND}))
 
     def cancel(self, intent: str) -> Answer:
         """Make sure that the intent can never succeed."""
@@ -155,6 +165,8 @@ def _read(data: Any, *, replayed: bool) -> Intent:
         livemode=data["livemode"] is True,
         card=_default_card(customer) if expanded else None,
         decline=_decline(data["last_payment_error"]),
+        charge=None if charge is None else _text(charge["id"]),
+        charge_before=data["metadata"].get("charge_before"),
         charged_at=charged_at,
         replayed=replayed,
     )

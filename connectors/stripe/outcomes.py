@@ -92,7 +92,8 @@ def needs_customer(row: Charge) -> BusinessError:
 def unknown(row: Charge, why: str) -> Unknown:
     """Nobody knows yet whether money was taken."""
     return Unknown(
-        f"Expected to know how the charge of {row.request.charge_key} ended, but {why}. Do: nothing; it is looked up until it is known.",
+        f"Expected to know how the charge of {row.request.charge_key} ended, but {why}. "
+        "Do: nothing yet; it is looked up until it is known.",
         ChargeResult(row.request.charge_key, ChargeState.UNKNOWN, why),
     )
 

@@ -9,7 +9,7 @@ What the safety rests on:
 - A run that finds an intent's id looks at Stripe first. A row in doubt (CONFIRMING, UNKNOWN) whose intent still waits without
   a decline was never taken: the same attempt is sent again, with the same key and card. Within 24 hours that can only give the
   first answer again; later the key is forgotten, but then the intent itself shows that nothing was taken, and an intent takes
-  money only once. A decline that is found belongs to the attempt in doubt, because older ones are cleared before an attempt.
+  money only once. A decline that is found is the attempt's own if its charge is not the one that was noted before.
 - A job that meets a DECLINED, REQUIRES_ACTION or CANCELED row is a new one: those states are committed together with the BPMN
   step, so a person has sent the instance back here. That approves one more attempt.
 
@@ -76,12 +76,13 @@ class ChargeRun:
         return self._attempt(row, created)
 
     def _created(self, row: Charge) -> Answer:
-        """Create under the bill's key. A saved error of Stripe's own is given again for 24 hours, so it is passed by with the
-        next key: at worst an unconfirmed intent is left over, which moves no money.
+        """Create under the bill's key, or under the next one where that key can give nothing but its old error for 24 hours.
+
+        At worst an unconfirmed intent is left over, which moves no money.
         """
         order, turn = self._order(row), 1
         answer = self.intents.create(order, self._create_key(row, turn))
-        while isinstance(answer, Failure) and answer.replayed and answer.trouble is Trouble.DOUBT and turn < _MOST_CREATE_KEYS:
+        while isinstance(answer, Failure) and _is_key_spent(answer) and turn < _MOST_CREATE_KEYS:
             turn += 1
             answer = self.intents.create(order, self._create_key(row, turn))
         return answer
@@ -93,9 +94,9 @@ class ChargeRun:
             return self._replace(row)
         if outcome is not None:
             return outcome
-        if row.state not in outcomes.IN_DOUBT:
+        if row.state not in outcomes.IN_DOUBT or row.payment_method is None:
             return self._attempt(row, intent)
-        return outcomes.attempted(row, intent.decline) if intent.decline is not None else self._confirm(row)
+        return outcomes.attempted(row, intent.new_decline) if intent.new_decline is not None else self._confirm(row)
 
     def _attempt(self, row: Charge, intent: Intent) -> Outcome:
         """Begin one more attempt, with the customer's current card."""
@@ -107,9 +108,12 @@ class ChargeRun:
             return outcomes.declined(row, row.reason)
         attempt = row.attempt + 1
         if intent.decline is not None:
-            cleared = self.intents.forget_decline(intent.id, attempt)
-            if isinstance(cleared, Failure):
-                return outcomes.after_create(cleared)
+            noted = self.intents.note_attempt(intent)
+            if isinstance(noted, Failure):
+                return outcomes.after_create(noted)
+            changed = outcomes.judge(row, noted)
+            if changed is not None:  # the customer has paid, or somebody has cancelled, at this very moment
+                return changed
         row = self.ledger.begin_confirm(row.request.charge_key, attempt, intent.card)
         begun = (row.state, row.attempt, row.payment_method, row.intent)
         if begun != (ChargeState.CONFIRMING, attempt, intent.card, intent.id):
@@ -126,12 +130,12 @@ class ChargeRun:
         outcome = outcomes.judge(row, answer)
         if outcome is not None:
             return outcome
-        if answer.decline is not None:
-            return outcomes.attempted(row, answer.decline)
+        if answer.new_decline is not None:
+            return outcomes.attempted(row, answer.new_decline)
         return outcomes.unknown(row, f"{answer.id} is {answer.status} after it was confirmed")
 
     def _supersede(self, row: Charge) -> Outcome:
-        """The row is of an instance that was cancelled, or of an amount that was corrected: make sure that it can't be charged."""
+        """The row is of a cancelled instance, or of an amount that was corrected: make sure that it can't be charged."""
         if row.state is ChargeState.SUCCEEDED:
             return outcomes.already_charged(row, self.request)
         if row.intent is None:
@@ -157,8 +161,8 @@ class ChargeRun:
         return self._replace(row)
 
     def _replace(self, row: Charge) -> Outcome:
-        """Begin again with a new intent, the old one being cancelled. An empty id says that there was none."""
-        row = self.ledger.replace_intent(self.request, row.intent or "")
+        """Begin again with a new intent, the old one being cancelled."""
+        row = self.ledger.replace_intent(self.request, row.intent)  # type: ignore[arg-type] # None where none was stored yet
         begun = row.request == self.request and row.state is ChargeState.PREPARED and row.intent is None
         return self._create(row) if begun else _overtaken(row)
 
@@ -183,6 +187,11 @@ class ChargeRun:
 
     def _confirm_key(self, row: Charge) -> str:
         return f"confirm|{_digest(row.request.charge_key)}|{row.generation}|{row.attempt}"
+
+
+def _is_key_spent(failure: Failure) -> bool:
+    """Whether only another key can help: Stripe's own error was saved, or the key was used for other parameters."""
+    return failure.trouble is Trouble.CHANGED or (failure.replayed and failure.trouble is Trouble.DOUBT)
 
 
 def _overtaken(row: Charge) -> Retryable:

@@ -134,7 +134,7 @@ def hand_over(carry_over: CarryOverMap, data: Mapping[str, Value]) -> HandOver:
             new[item.name] = value
     carry_over.customer_of(new)
     carry_over.period_of(new)
-    return HandOver(MappingProxyType(new), MappingProxyType(dict(_previous(carry_over, old))))
+    return HandOver(new, dict(_previous(carry_over, old)))
 
 
 def _carried(carry_over: CarryOverMap, item: DataItem, old: Mapping[str, Value], new: Mapping[str, Value]) -> Value:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 _KEYS: Final = ("process", "message", "bill", "data", "controls")
 _CONTROL_KEYS: Final = ("path", "must_pass", "different_people", "every_end", "except")
-_NAME: Final = re.compile(r"[^\s\x00-\x1f|]{1,100}")  # "|" separates the parts of a charge key
+_PROCESS: Final = re.compile(r"[^\s|]{1,100}")  # an id; "|" separates the parts of a charge key
+_MESSAGE: Final = re.compile(r"[^\n]{1,100}")  # a name, which analysts write with spaces
 _CUSTOMER_TYPES: Final = (DataType.STRING, DataType.EMAIL, DataType.INTEGER)
 
 
@@ -36,8 +37,8 @@ def read_carry_over(content: bytes, file: str) -> CarryOverMap:
     if root is None:
         raise report.refused()
     fields = Fields(root, _KEYS, "the carry-over map", report)
-    process = _read_name("process", fields.required("process", "process: and the id of the process"), report)
-    message = _read_name("message", fields.node("message"), report)
+    process = _read_name("process", _PROCESS, fields.required("process", "process: and the id of the process"), report)
+    message = _read_name("message", _MESSAGE, fields.node("message"), report)
     data = fields.required("data", "data: and every data item of the process")
     items = read_items(data, report) if data else {}
     bill = _read_bill(fields, items, report)
@@ -48,15 +49,13 @@ def read_carry_over(content: bytes, file: str) -> CarryOverMap:
     return CarryOverMap(process, file, message, bill, {name: item for name, item in items.items() if item}, controls)
 
 
-def _read_name(key: str, node: YamlNode | None, report: Report) -> str | None:
+def _read_name(key: str, pattern: re.Pattern[str], node: YamlNode | None, report: Report) -> str | None:
     text = as_text(node, f'"{key}"', report) if node else None
-    if node is None or text is None or _NAME.fullmatch(text):
+    if node is None or text is None or pattern.fullmatch(text):
         return text
-    report.add(
-        "wrong-type",
-        node.position,
-        f'Expected "{key}" without white space and |, up to 100 characters, but it is {shown(text)}. Do: use another name.',
-    )
+    fitting = "up to 100 characters without white space and |" if pattern is _PROCESS else "one line of up to 100 characters"
+    message = f'Expected {fitting} for "{key}", but it is {shown(text)}. Do: use another name.'
+    report.add("wrong-type", node.position, message)
     return None
 
 

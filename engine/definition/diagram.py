@@ -7,7 +7,7 @@ Strings are stripped of surrounding white space; absent is None. Extension eleme
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -17,7 +17,8 @@ from engine.definition.finding import Position
 @dataclass(frozen=True, slots=True)
 class FormField:
     """One `camunda:formField`. `type` is the modeler's (`string`, `long`, `boolean`, `date`, `enum`); the carry-over map's
-    type is the item's. `required` and `readonly` come from `camunda:constraint`. `choices` are (id, label).
+    type is the item's. `required` and `readonly` come from `camunda:constraint`; `required_if` is the condition
+    in such a constraint's `config` (`${approval == 'send_back'}`). `choices` are (id, label).
     """
 
     name: str
@@ -27,6 +28,7 @@ class FormField:
     readonly: bool
     position: Position
     choices: tuple[tuple[str, str], ...] = ()
+    required_if: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +134,17 @@ class Process:
 
     @cached_property
     def _outgoing(self) -> Mapping[str, tuple[SequenceFlow, ...]]:
-        return {key: tuple(f for f in self.flows if f.source == key) for key in {f.source for f in self.flows}}
+        return self._grouped(lambda flow: flow.source)
 
     @cached_property
     def _incoming(self) -> Mapping[str, tuple[SequenceFlow, ...]]:
-        return {key: tuple(f for f in self.flows if f.target == key) for key in {f.target for f in self.flows}}
+        return self._grouped(lambda flow: flow.target)
+
+    def _grouped(self, end: Callable[[SequenceFlow], str]) -> Mapping[str, tuple[SequenceFlow, ...]]:
+        groups: dict[str, list[SequenceFlow]] = {}
+        for flow in self.flows:
+            groups.setdefault(end(flow), []).append(flow)
+        return {key: tuple(flows) for key, flows in groups.items()}
 
     @cached_property
     def _boundary(self) -> Mapping[str, tuple[FlowNode, ...]]:

@@ -5,6 +5,7 @@ is wrong with it is for `check` to say.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import count
 from typing import TYPE_CHECKING
 
 from engine.definition.bpmn_xml import (
@@ -81,6 +82,7 @@ class _Reader:
         self._duplicates: list[tuple[str, Position]] = []
         self._ids = self._collect_ids()
         self._made_up: dict[_Element, str] = {}
+        self._numbers: dict[str, count[int]] = {}
 
     def diagram(self) -> Diagram:
         processes = tuple(self._process(each) for each in children(self._root, "process"))
@@ -103,11 +105,8 @@ class _Reader:
         if key := attribute(element, "id"):
             return key
         if element not in self._made_up:
-            number = 1
-            while f"{prefix}_{number}" in self._ids:
-                number += 1
-            self._made_up[element] = f"{prefix}_{number}"
-            self._ids.add(f"{prefix}_{number}")
+            numbered = (f"{prefix}_{number}" for number in self._numbers.setdefault(prefix, count(1)))
+            self._made_up[element] = next(name for name in numbered if name not in self._ids)
         return self._made_up[element]
 
     # a process ......................................................................................................

@@ -111,6 +111,7 @@ def _read_field(field: _Element, document: Document) -> FormField:
         required=_has_constraint(field, "required"),
         readonly=_has_constraint(field, "readonly"),
         position=document.position(field),
+        required_if=_condition_of(field, "required"),
         choices=tuple((attribute(v, "id") or "", attribute(v, "name") or attribute(v, "id") or "") for v in values),
     )
 
@@ -122,6 +123,11 @@ def _constraints(field: _Element) -> Iterator[_Element]:
 
 def _has_constraint(field: _Element, name: str) -> bool:
     return any(attribute(each, "name") == name and is_true(each, "config", default=True) for each in _constraints(field))
+
+
+def _condition_of(field: _Element, name: str) -> str | None:
+    configs = (attribute(each, "config") for each in _constraints(field) if attribute(each, "name") == name)
+    return next((config for config in configs if config and "${" in config), None)
 
 
 def read_inputs(element: _Element, document: Document) -> tuple[Parameter, ...]:

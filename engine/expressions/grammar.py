@@ -203,9 +203,8 @@ class _Survey:
     def _count(self, node: ast.Call, name: str, fewest: int, most: int) -> None:
         if not fewest <= len(node.args) <= most:
             number = str(fewest) if fewest == most else f"{fewest} to {most}"
-            message = (
-                f"Expected {number} values in {name}(), but there are {len(node.args)}. Do: write the values between commas."
-            )
+            values = "value" if number == "1" else "values"
+            message = f"Expected {number} {values} in {name}(), but there are {len(node.args)}. Do: put commas between them."
             raise self._source.invalid(node, message)
 
     def _attribute(self, node: ast.Attribute) -> Sequence[Node]:

@@ -7,14 +7,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import singledispatch
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
 from engine.definition.carry_over import hand_over
 from engine.definition.process_definition import ProcessDefinition
 from engine.errors import MessageNotCorrelated
-from engine.execution.executable import Executable
 from engine.execution.state import dump_state
 from engine.execution.transition import (
     Effect,
@@ -30,6 +29,9 @@ from engine.model.identifiers import Kind, format_id
 from engine.services.runtime import Runtime
 from engine.store import history, instances, jobs, messages, user_tasks
 from engine.store.instances import InstanceRow
+
+if TYPE_CHECKING:
+    from engine.execution.executable import Executable
 
 Event = tuple[str, Mapping[str, Any]]
 

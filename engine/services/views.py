@@ -29,7 +29,8 @@ from engine.store.user_tasks import UserTaskRow
 class FieldView:
     """One form field. `value` and `previous` are typed (money in minor units); `text` and `previous_text` are for people.
 
-    `previous` is last period's value, to be shown beside the empty field and never inside it.
+    `previous` is last period's value, to be shown beside the empty field and never inside it. `required_if` is a condition
+    on the form's values under which the field is required as well.
     """
 
     name: str
@@ -38,6 +39,7 @@ class FieldView:
     required: bool
     value: Value
     previous: Value
+    required_if: str | None
     readonly: bool
     choices: tuple[str, ...]
     currency: str | None
@@ -115,6 +117,7 @@ def _field_view(field: FormField, carry_over: CarryOverMap, data: Mapping[str, V
         required=field.required,
         value=value,
         previous=before.get("value"),
+        required_if=field.required_if,
         readonly=field.readonly,
         choices=item.choices,
         currency=currency,

@@ -9,11 +9,13 @@ from sqlalchemy import Connection
 
 from engine.connector import Value
 from engine.definition.carry_over import read_values, refuse_other_bill
+from engine.definition.data_item import DataType, Drop
 from engine.definition.diagram import FormField
 from engine.definition.process_definition import ProcessDefinition
 from engine.errors import DataRefused, NotPermitted, TaskNotOpen
 from engine.execution.state import load_state
 from engine.execution.transition import CompleteUserTask
+from engine.expressions import parse_condition
 from engine.model.identifiers import Kind, format_id, parse_id
 from engine.model.text import did_you_mean
 from engine.services.applying import apply_transition
@@ -144,13 +146,26 @@ def _read_form(
         _check_writable(name, fields, row)
     values = read_values(definition.carry_over, raw, data)
     refuse_other_bill(definition.carry_over, values, data)
+    after = {**dict.fromkeys(definition.carry_over.items), **data, **values}
     for field in fields.values():
-        if field.required and {**data, **values}.get(field.name) is None:
-            raise DataRefused(
-                f"Expected a value for {field.name!r} ({field.label}), but it is empty. Do: --set {field.name}=VALUE.",
-                field.name,
-            )
+        _check_required(field, definition, values, after)
     return values
+
+
+def _check_required(
+    field: FormField, definition: ProcessDefinition, values: Mapping[str, Value], after: Mapping[str, Value]
+) -> None:
+    required = field.required or (field.required_if is not None and parse_condition(field.required_if).holds(after))
+    item = definition.carry_over.items[field.name]
+    # A decision is made each time the task is done: the one of an earlier visit (sent back, declined again) never stands in.
+    decided_anew = item.type is DataType.CHOICE and isinstance(item.carry, Drop) and not field.readonly
+    given = values if decided_anew else after
+    if required and given.get(field.name) is None:
+        one_of = f", one of {', '.join(item.choices)}" if item.choices else ""
+        raise DataRefused(
+            f"Expected a value for {field.name} ({field.label}){one_of}, but it is empty. Do: --set {field.name}=VALUE.",
+            field.name,
+        )
 
 
 def _check_writable(name: str, fields: Mapping[str, FormField], row: UserTaskRow) -> None:

@@ -61,10 +61,10 @@ class MemoryLedger:
 
         return self._transaction("begin_confirm", charge_key, change)
 
-    def replace_intent(self, request: ChargeRequest, canceled_intent: str) -> Charge:
+    def replace_intent(self, request: ChargeRequest, canceled_intent: str | None) -> Charge:
         def change(row: Charge | None) -> Charge:
             assert row is not None
-            if (row.intent or "") == canceled_intent:
+            if row.intent == canceled_intent and row.state is not ChargeState.SUCCEEDED:
                 return Charge(request, ChargeState.PREPARED, generation=row.generation + 1)
             return row
 

@@ -109,6 +109,10 @@ def test_a_process_that_does_not_repeat_needs_neither_bill_nor_message():
     assert (once.bill, once.message, once.items, once.controls) == (None, None, {}, ())
 
 
+def test_a_message_may_be_named_in_words():
+    assert read(BILLING.replace("next-billing", "Next billing")).message == "Next billing"
+
+
 def test_a_byte_order_mark_is_ignored():
     assert read_carry_over(b"\xef\xbb\xbf" + BILLING.encode(), "f").process == "monthly-card-charge"
 
@@ -143,6 +147,10 @@ def test_everything_wrong_is_reported_at_once_and_in_the_order_of_the_file():
         ("process: monthly-card-charge", "process: [a]", "wrong-type", "write text"),
         ("process: monthly-card-charge", "process: 5", "wrong-type", 'in quotes, "5"'),
         ("process: monthly-card-charge", "process: a|b", "wrong-type", "another name"),
+        ("process: monthly-card-charge", "process: monthly charge", "wrong-type", "another name"),
+        ("message: next-billing", 'message: "a\\nb"', "wrong-type", "another name"),
+        ("- {path: charge, must_pass: approve}", "- approve", "wrong-type", "key: value"),
+        ('expr: "reminders + 1"', "expr: [1]", "wrong-type", "write text"),
         ("message: next-billing", "message: no", "wrong-type", 'in quotes, "no"'),
         ("message: next-billing", "message: 1:30", "wrong-type", "in quotes"),
         ("message: next-billing\n", "", "bill-without-message", "add message:"),

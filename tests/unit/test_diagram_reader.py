@@ -52,7 +52,8 @@ def test_sequence_flows_without_an_id_get_one_that_nothing_else_has() -> None:
 def test_surrounding_white_space_means_nothing() -> None:
     drawn = process(
         '<exclusiveGateway id=" g " name="  "/>',
-        '<sequenceFlow id="f" sourceRef="g " targetRef=" g"><conditionExpression>\n  ${ok}\n  </conditionExpression></sequenceFlow>',
+        '<sequenceFlow id="f" sourceRef="g " targetRef=" g">'
+        "<conditionExpression>\n  ${ok}\n  </conditionExpression></sequenceFlow>",
     )
     [flow] = drawn.flows
     assert (flow.source, flow.target, flow.condition) == ("g", "g", "${ok}")
@@ -115,7 +116,8 @@ def test_events_are_resolved_to_names_and_codes() -> None:
         '<startEvent id="s"><messageEventDefinition messageRef="tns:m_next"/></startEvent>',
         '<boundaryEvent id="b" attachedToRef="t" cancelActivity="false"><errorEventDefinition errorRef="e_declined" '
         'camunda:errorCodeVariable="code" camunda:errorMessageVariable="why"/></boundaryEvent>',
-        '<intermediateCatchEvent id="c"><timerEventDefinition><timeDuration>PT2H</timeDuration></timerEventDefinition></intermediateCatchEvent>',
+        '<intermediateCatchEvent id="c"><timerEventDefinition><timeDuration>PT2H</timeDuration></timerEventDefinition>'
+        "</intermediateCatchEvent>",
         '<endEvent id="e"><messageEventDefinition messageRef="nowhere"/></endEvent>',
     )
     events = {key: node.events[0] for key, node in drawn.nodes.items()}
@@ -158,7 +160,8 @@ def test_a_process_that_does_not_say_so_is_executable() -> None:
 
 def test_what_changes_meaning_and_is_not_modelled_is_noted_with_its_place() -> None:
     drawn = read(
-        f'{HEAD}\n<globalTask id="g"/>\n<process id="p" camunda:candidateStarterGroups="x">\n<correlationSubscription/></process></definitions>'
+        f'{HEAD}\n<globalTask id="g"/>\n<process id="p" camunda:candidateStarterGroups="x">\n'
+        "<correlationSubscription/></process></definitions>"
     )
     assert [(name, at.line) for name, at in drawn.other_elements] == [
         ("globalTask", 2),

@@ -75,7 +75,7 @@ REFUSED_WITH_HINT = [
     ("a) + (b", 1, "closes none"),
     ("a ** b", 2, "multiply"),
     ("2 * (a := 1)", 7, '"=="'),
-    ("len(a, b)", 0, "Expected 1 values in len()"),
+    ("len(a, b)", 0, "Expected 1 value in len()"),
     ("unknown(a)", 0, "use one of abs, completed_by"),
     ("completed_by(name)", 13, "in quotes"),
     ("completed_by('')", 13, "in quotes"),

@@ -21,6 +21,9 @@ from engine.definition.finding import Finding, Position, Severity
 from engine.definition.process_definition import DIAGRAM_SUFFIX, MAP_SUFFIX, main_process, resources_of
 from engine.errors import DefinitionInvalid
 
+MAX_ELEMENTS = 5_000
+"""Flow nodes and sequence flows of a process. A large real one has a few hundred; proofs take time with the square."""
+
 RULES: tuple[Rule, ...] = (
     structure.one_process_per_file,
     structure.process_not_executable,
@@ -72,6 +75,7 @@ RULES: tuple[Rule, ...] = (
     hand_over.message_not_caught,
     hand_over.message_not_thrown,
     hand_over.message_not_in_map,
+    hand_over.message_thrown_twice,
     controls.control_unknown_element,
     controls.control_must_pass,
     controls.control_every_end,
@@ -116,6 +120,10 @@ def _check_one(stem: str, files: Mapping[str, bytes], connectors: Connectors) ->
     if process is None:
         message = "Expected a process in the diagram, but there is none. Do: draw a start event, tasks and an end event."
         yield Finding("process-required", Severity.ERROR, Position(diagram.file), message)
+        return
+    if (count := len(process.nodes) + len(process.flows)) > MAX_ELEMENTS:
+        message = f"Expected at most {MAX_ELEMENTS:,} elements in a process, but there are {count:,}. Do: split the process."
+        yield Finding("diagram-too-large", Severity.ERROR, process.position, message, process.id, process.name)
         return
     own = MappingProxyType({name: files[name] for name in files if name.startswith(f"{stem}.")})
     subject = Subject(diagram, process, carry_over, connectors, stem + MAP_SUFFIX, own, resources_of(stem, files))

@@ -21,9 +21,8 @@ def control_unknown_element(subject: Subject) -> Iterator[Finding]:
                 hint = f"Do: write its id, {ids[name]}." if name in ids else did_you_mean(name, subject.process.nodes)
                 yield error(
                     "control-unknown-element",
-                    None,
-                    f"Expected the id of an element of the diagram, but {shown(name)} is none. {hint}",
                     control.position,
+                    f"Expected the id of an element of the diagram, but {shown(name)} is none. {hint}",
                 )
 
 
@@ -91,9 +90,8 @@ def control_different_people(subject: Subject) -> Iterator[Finding]:
         if len(set(control.tasks)) < 2:
             yield error(
                 "control-different-people",
-                None,
-                "Expected two or more user tasks that different people do, but there are fewer. Do: list them.",
                 control.position,
+                "Expected two or more user tasks that different people do, but there are fewer. Do: list them.",
             )
         for name in control.tasks:
             node = subject.process.nodes.get(name)

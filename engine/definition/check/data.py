@@ -75,10 +75,9 @@ def item_unused(subject: Subject) -> Iterator[Finding]:
         if item.name not in used:
             yield warning(
                 "item-unused",
-                None,
+                item.position,
                 f"Expected the diagram to mention the data item {shown(item.name)}, but it doesn't. "
                 "Do: add it to a form, or remove it from the map.",
-                item.position,
             )
 
 

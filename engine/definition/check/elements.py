@@ -118,7 +118,7 @@ def unsupported_element(subject: Subject) -> Iterator[Finding]:
     for name, position in subject.diagram.other_elements:
         if not name.startswith("zeebe:"):
             what, instead = _detail(name)
-            yield error("unsupported-element", None, _message(what, instead), position)
+            yield error("unsupported-element", position, _message(what, instead))
     for node in subject.process.nodes.values():
         for what, instead in (*_kind(node), *_host(subject, node), *_events(node), *_settings(node)):
             yield error("unsupported-element", node, _message(what, instead))

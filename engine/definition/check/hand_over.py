@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.definition.check.subject import Subject, error, warning
+from engine.definition.check.subject import Subject, error, path_of, warning
 from engine.definition.diagram import EventDefinition, FlowNode
 from engine.definition.finding import Finding, Position
+from engine.definition.graph import reachable, successors
 from engine.model.text import shown
 
 
@@ -55,6 +56,22 @@ def message_not_in_map(subject: Subject) -> Iterator[Finding]:
                 f"Expected the message of the carry-over map ({shown(subject.carry_over.message)}), but this event has "
                 f"{shown(event.name)}. Do: use one name for both.",
                 event.position,
+            )
+
+
+def message_thrown_twice(subject: Subject) -> Iterator[Finding]:
+    """The hand-over message is thrown once on a way: the next month can be started only once."""
+    process = subject.process
+    thrown = [node.id for node, event in throws(subject) if subject.carry_over and event.name == subject.carry_over.message]
+    for node in thrown:
+        reach = reachable(process, tuple(successors(process, node)))
+        second = next((other for other in thrown if other in reach), None)
+        if second is not None:
+            yield warning(
+                "message-thrown-twice",
+                process.nodes[second],
+                "Expected the hand-over once on every way, but here it comes again: "
+                f"{path_of(process, (node, *reach.path_to(second)))}. Do: leave out one of the two.",
             )
 
 

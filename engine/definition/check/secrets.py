@@ -25,8 +25,7 @@ def secret_in_diagram(subject: Subject) -> Iterator[Finding]:
                 column = match.start() - (text.rfind("\n", 0, match.start()) + 1) + 1
                 yield error(
                     "secret-in-diagram",
-                    None,
+                    Position(name, line, column),
                     f"Expected no secret in a file that is deployed, but here is {what}. "
                     "Do: remove it, replace it where it is in use, and set it in the worker's environment.",
-                    Position(name, line, column),
                 )

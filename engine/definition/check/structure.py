@@ -63,9 +63,8 @@ def duplicate_id(subject: Subject) -> Iterator[Finding]:
     for key, position in subject.diagram.duplicates:
         yield error(
             "duplicate-id",
-            None,
-            f"Expected every id once, but {shown(key)} is used again here. Do: give this element another id.",
             position,
+            f"Expected every id once, but {shown(key)} is used again here. Do: give this element another id.",
         )
 
 

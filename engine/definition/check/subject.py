@@ -71,23 +71,22 @@ def path_of(process: Process, nodes: tuple[str, ...]) -> str:
     return " -> ".join(label(process.nodes[node]) for node in nodes)
 
 
-def error(rule: str, element: Element | None, message: str, at: Position | None = None) -> Finding:
+def error(rule: str, where: Element | Position, message: str, at: Position | None = None) -> Finding:
     """A finding that keeps the definition from being deployed; `at` where it isn't at the element's own start tag."""
-    return _finding(rule, Severity.ERROR, element, message, at)
+    return _finding(rule, Severity.ERROR, where, message, at)
 
 
-def warning(rule: str, element: Element | None, message: str, at: Position | None = None) -> Finding:
+def warning(rule: str, where: Element | Position, message: str, at: Position | None = None) -> Finding:
     """A finding that is probably a mistake."""
-    return _finding(rule, Severity.WARNING, element, message, at)
+    return _finding(rule, Severity.WARNING, where, message, at)
 
 
-def note(rule: str, element: Element | None, message: str, at: Position | None = None) -> Finding:
+def note(rule: str, where: Element | Position, message: str, at: Position | None = None) -> Finding:
     """A finding that is worth knowing."""
-    return _finding(rule, Severity.NOTE, element, message, at)
+    return _finding(rule, Severity.NOTE, where, message, at)
 
 
-def _finding(rule: str, severity: Severity, element: Element | None, message: str, at: Position | None) -> Finding:
-    position = at or (element.position if element else Position(""))
-    if element is None:
-        return Finding(rule, severity, position, message)
-    return Finding(rule, severity, position, message, element.id, element.name)
+def _finding(rule: str, severity: Severity, where: Element | Position, message: str, at: Position | None) -> Finding:
+    if isinstance(where, Position):
+        return Finding(rule, severity, where, message)
+    return Finding(rule, severity, at or where.position, message, where.id, where.name)

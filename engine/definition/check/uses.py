@@ -22,6 +22,7 @@ class Place(StrEnum):
     OUTPUT = "output parameter"
     DUE = "due date"
     FIELD = "form field"
+    REQUIRED = "condition of a required field"
     ERROR = "error variable"
 
 
@@ -77,18 +78,28 @@ def _all(process: Process) -> _Found:
         yield from _parameters(node)
         yield from _due(node)
         yield from _fields(node)
+        yield from _required(node)
         yield from _error_variables(node)
 
 
 def _condition(flow: SequenceFlow) -> _Found:
-    if flow.condition is None:
-        return
+    if flow.condition is not None:
+        yield from _asked(flow.condition, Place.CONDITION, flow, flow.position)
+
+
+def _required(node: FlowNode) -> _Found:
+    for field in node.fields:
+        if field.required_if is not None:
+            yield from _asked(field.required_if, Place.REQUIRED, node, field.position)
+
+
+def _asked(text: str, place: Place, element: FlowNode | SequenceFlow, position: Position) -> _Found:
     try:
-        condition = parse_condition(flow.condition)
+        condition = parse_condition(text)
     except ExpressionInvalid as reason:
-        yield Unparsable(Place.CONDITION, reason, flow, flow.position)
+        yield Unparsable(place, reason, element, position)
         return
-    yield from _reads(condition, condition.names, Place.CONDITION, flow, flow.position)
+    yield from _reads(condition, condition.names, place, element, position)
 
 
 def _script(node: FlowNode) -> _Found:

@@ -6,17 +6,7 @@ import pytest
 import stripe
 
 from connectors.stripe_sandbox import Sandbox, start_sandbox
-
-TEST_KEY = "sk_test_sandbox"
-
-
-def client_of(sandbox: Sandbox, key: str = TEST_KEY, retries: int = 0, timeout: float = 10) -> stripe.StripeClient:
-    return stripe.StripeClient(
-        key,
-        base_addresses={"api": sandbox.url},
-        max_network_retries=retries,
-        http_client=stripe.RequestsClient(timeout=timeout),
-    )
+from tests.integration.stripe_sandbox.clients import client_of
 
 
 @pytest.fixture(scope="session")

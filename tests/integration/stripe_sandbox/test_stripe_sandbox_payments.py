@@ -58,7 +58,9 @@ def test_confirming_without_any_payment_method_is_an_unexpected_state(
     assert refused.value.code == "payment_intent_unexpected_state"
 
 
-def test_creating_and_confirming_at_once(client: stripe.StripeClient, customer: stripe.Customer, card: stripe.PaymentMethod) -> None:
+def test_creating_and_confirming_at_once(
+    client: stripe.StripeClient, customer: stripe.Customer, card: stripe.PaymentMethod
+) -> None:
     intent = client.v1.payment_intents.create(
         {
             "amount": 4200,

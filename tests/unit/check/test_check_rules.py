@@ -130,6 +130,7 @@ BROKEN = {
         files(map_=carry_over(repeats=REPEATS.replace("next", "later"))),
         '("later"), but this event has "next"',
     ),
+    "message-thrown-twice": (files(billing({"end": end("end", "m_next")})), "Next -> End"),
     "control-unknown-element": (controlled("{path: Charge, must_pass: approve}"), "its id, charge"),
     "control-must-pass": (
         controlled("{path: charge, must_pass: approve}", ways={"again": "again -> charge"}),
