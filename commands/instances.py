@@ -13,6 +13,7 @@ from commands.failure import PERSON_NEEDED
 from commands.output import print_facts, print_json, print_table, readable, say
 from commands.session import acting_user, database_option, json_option, open_runtime, options, user_option
 from commands.values import data_option, read_rows, read_settings, set_option
+from engine.model.money import format_money
 
 if TYPE_CHECKING:
     from engine.services.runtime import Runtime
@@ -121,13 +122,15 @@ def instances(database: str, as_json: bool, after: str | None, limit: int, **fil
 @options(database_option, json_option)
 def show(instance_id: str, database: str, as_json: bool) -> None:
     """Show one instance in full: data, tasks, jobs, messages, charges, incidents."""
+    from engine.services.inspecting import data_for_people
     from engine.services.inspecting import show as show_instance
 
     with open_runtime(database) as runtime:
         instance, details = show_instance(runtime, instance_id)
-    if as_json:
-        print_json({**_fields(instance), **details})
-        return
+        if as_json:
+            print_json({**_fields(instance), **details})
+            return
+        details["data"] = data_for_people(runtime, instance_id)
     print_facts((name, value) for name, value in _fields(instance).items() if name != "end_events")
     for title, rows in details.items():
         if rows:
@@ -144,7 +147,10 @@ def _print_section(rows: Any) -> None:
         print_facts(rows.items())
         return
     plain = [row if isinstance(row, dict) else _fields(row) for row in rows]
-    hidden = {"fields", "parameters", "commands", "instance", "customer", "period"}
+    for row in plain:
+        if "currency" in row:
+            row["amount"] = f"{format_money(row['amount'], row['currency'])} {row['currency']}"
+    hidden = {"fields", "parameters", "commands", "instance", "customer", "period", "currency"}
     columns = [name for name in plain[0] if name not in hidden and any(row[name] not in (None, "") for row in plain)]
     print_table([name.upper() for name in columns], [[row[name] for name in columns] for row in plain])
 
@@ -191,7 +197,6 @@ def _compact(value: Any) -> str:
 @options(database_option, json_option)
 def chain(customer: str, process: str | None, database: str, as_json: bool) -> None:
     """Show a customer's months in a line: the instances, and what was charged."""
-    from engine.model.money import format_money
     from engine.services.inspecting import chain as read_chain
 
     with open_runtime(database) as runtime:

@@ -11,6 +11,13 @@ from typing import Any
 
 import click
 
+_WIDE = 2_000  # columns of a table in a pipe: nothing is cut or folded there
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 job`, `2 jobs`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
 
 def say(text: str) -> None:
     """Talk: on stderr, so that data on stdout stays data."""
@@ -45,7 +52,11 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, rig
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(readable(cell)) for cell in row))
-    Console(width=None if sys.stdout.isatty() else 500, highlight=False).print(table)
+    console = Console(width=None if sys.stdout.isatty() else _WIDE, highlight=False)
+    with console.capture() as printed:
+        console.print(table)
+    for line in printed.get().splitlines():
+        click.echo(line.rstrip())
 
 
 def print_facts(facts: Iterable[tuple[str, object]]) -> None:
@@ -61,5 +72,5 @@ def readable(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%d %H:%M")
+        return value.strftime("%Y-%m-%d %H:%MZ")
     return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in str(value))

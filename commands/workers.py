@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from commands.failure import PERSON_NEEDED
-from commands.output import print_json, print_table, say
+from commands.output import counted, print_json, print_table, say
 from commands.session import (
     acting_user,
     check_connectors,
@@ -56,9 +56,9 @@ def work(until_idle: bool, concurrency: int, name: str | None, quiet: bool, data
     if as_json:
         print_json(backlog)
     if backlog.jobs or backlog.messages:
-        say(f"{backlog.jobs} jobs and {backlog.messages} messages wait for their time.")
+        say(f"Waiting for their time: {counted(backlog.jobs, 'job')}, {counted(backlog.messages, 'message')}.")
     if backlog.incidents:
-        say(f"{backlog.incidents} incidents wait for a person. Do: run-process incidents.")
+        say(f"Waiting for a person: {counted(backlog.incidents, 'incident')}. Do: run-process incidents.")
     return PERSON_NEEDED if backlog.incidents else 0
 
 

@@ -13,16 +13,18 @@ AUTHENTICATION_REQUIRED = "authentication_required"
 NO_PAYMENT_METHOD = "no_payment_method"
 ATTEMPTS_EXHAUSTED = "attempts_exhausted"
 CANCELED = "canceled"
+UNUSABLE = "payment_method_unusable"
+"""The card was detached from the customer, or is somebody else's."""
 UNEXPLAINED = "unexplained"
 
 _HARD = frozenset(
     {
         *("lost_card", "stolen_card", "pickup_card", "fraudulent", "expired_card", "incorrect_number", "invalid_account"),
         *("restricted_card", "revocation_of_authorization", "stop_payment_order", "card_not_supported"),
-        *("currency_not_supported", "do_not_try_again"),
+        *("currency_not_supported", "do_not_try_again", UNUSABLE),
     }
 )
-"""Decline codes, and one advice code, after which the same card is not asked again."""
+"""Decline codes, one advice code and one reason of ours, after which the same card is not asked again."""
 
 
 def reason_of(code: str | None, decline_code: str | None, advice_code: str | None) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from stripe import APIConnectionError, IdempotencyError, StripeError
 
-from connectors.stripe.declines import reason_of
+from connectors.stripe.declines import UNUSABLE, reason_of
 
 if TYPE_CHECKING:
     from stripe import PaymentIntent, StripeClient
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _EXPAND = ["customer", "latest_charge"]
 _UNEXPECTED_STATE = "payment_intent_unexpected_state"
 _NO_CHARGE = "none"
+_PAYMENT_REQUIRED = 402
 _LONGEST_TEXT = 300
 
 
@@ -33,7 +34,7 @@ class Trouble(StrEnum):
     IN_FLIGHT = "in flight"  # the same request is under way at this moment
     LIMITED = "limited"  # too many requests: not taken
     CHANGED = "changed"  # the intent is no longer in the state that the request needs
-    CARD = "card"  # the attempt was made, and the card or the bank said no
+    CARD = "card"  # the card or the bank said no, or the card can't be used any more
     REFUSED = "refused"  # the request, the key or the account is wrong: not taken
 
 
@@ -186,8 +187,10 @@ def _failure(error: StripeError) -> Failure:
     body = error.json_body if isinstance(error.json_body, dict) else {}
     details: Mapping[str, Any] = body["error"] if isinstance(body.get("error"), dict) else {}
     trouble = _trouble(error, details)
-    decline = _decline(details) if trouble is Trouble.CARD else None
-    return Failure(trouble, _explained(error, details), decline, _is_replayed(error.headers or {}))
+    decline = _decline(details) if error.http_status == _PAYMENT_REQUIRED else UNUSABLE
+    return Failure(
+        trouble, _explained(error, details), decline if trouble is Trouble.CARD else None, _is_replayed(error.headers or {})
+    )
 
 
 def _trouble(error: StripeError, details: Mapping[str, Any]) -> Trouble:
@@ -197,7 +200,9 @@ def _trouble(error: StripeError, details: Mapping[str, Any]) -> Trouble:
         return Trouble.CHANGED  # something else was sent with this key: what is there must be looked at
     if details.get("code") == _UNEXPECTED_STATE:
         return Trouble.CHANGED
-    known = {402: Trouble.CARD, 409: Trouble.IN_FLIGHT, 429: Trouble.LIMITED}
+    if details.get("param") == "payment_method" and error.http_status in (400, 404):
+        return Trouble.CARD
+    known = {_PAYMENT_REQUIRED: Trouble.CARD, 409: Trouble.IN_FLIGHT, 429: Trouble.LIMITED}
     refused = dict.fromkeys((400, 401, 403, 404), Trouble.REFUSED)
     return (known | refused).get(error.http_status or 0, Trouble.DOUBT) if details else Trouble.DOUBT
 

@@ -22,7 +22,10 @@ def main() -> None:
     stop = threading.Event()
     if options.until_input_ends:
         threading.Thread(target=_stop_at_end_of_input, args=(stop,), daemon=True).start()
-    serve(options.port, options.latency_ms, on_ready=_announce, live_allowed=options.allow_live, stop=stop)
+    try:
+        serve(options.port, options.latency_ms, on_ready=_announce, live_allowed=options.allow_live, stop=stop)
+    except OSError as error:
+        parser.exit(1, f"Expected a free port, but port {options.port} cannot be used ({error}). Do: choose another.\n")
 
 
 def _announce(url: str) -> None:

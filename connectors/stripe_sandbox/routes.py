@@ -32,15 +32,17 @@ class Route:
     many: bool = False
 
 
+_ID: Final = r"(?!search$)([A-Za-z0-9_]{1,255})"
+
+
 def _route(method: str, path: str, kind: str, params: str, handler: Handler, plays: str = "") -> Route:
-    pattern = re.compile(re.sub(r"\{\}", r"([A-Za-z0-9_]{1,255})", path))
-    return Route(method, pattern, kind, params, handler, frozenset(plays.split()) | {"expand"})
+    played = frozenset(plays.split()) | (set() if method == "DELETE" else {"expand"})
+    return Route(method, re.compile(path.replace("{}", _ID)), kind, params, handler, played)
 
 
 def _list(path: str, kind: str, params: str, plays: str = "created") -> Route:
-    pattern = re.compile(re.sub(r"\{\}", r"([A-Za-z0-9_]{1,255})", path))
-    paging = {"limit", "starting_after", "ending_before", "expand"}
-    return Route("GET", pattern, kind, params, listing(kind, path), frozenset(plays.split()) | paging, many=True)
+    played = frozenset(plays.split()) | {"limit", "starting_after", "ending_before", "expand"}
+    return Route("GET", re.compile(path.replace("{}", _ID)), kind, params, listing(kind, path), played, many=True)
 
 
 _CUSTOMER: Final = "name email phone description address shipping preferred_locales metadata invoice_settings"

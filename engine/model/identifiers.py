@@ -21,11 +21,11 @@ class Kind(StrEnum):
 
 
 _WORDS = {
-    Kind.INSTANCE: ("instance", "run-process instances"),
-    Kind.TASK: ("task", "run-process tasks"),
-    Kind.JOB: ("job", "run-process show INSTANCE"),
-    Kind.MESSAGE: ("message", "run-process show INSTANCE"),
-    Kind.INCIDENT: ("incident", "run-process incidents"),
+    Kind.INSTANCE: ("an instance", "run-process instances"),
+    Kind.TASK: ("a task", "run-process tasks"),
+    Kind.JOB: ("a job", "run-process show INSTANCE"),
+    Kind.MESSAGE: ("a message", "run-process show INSTANCE"),
+    Kind.INCIDENT: ("an incident", "run-process incidents"),
 }
 _LARGEST = 2**63 - 1
 
@@ -42,11 +42,11 @@ def parse_id(kind: Kind, text: str) -> int:
         return int(digits)
     word, command = _WORDS[kind]
     other = next((_WORDS[k][0] for k in Kind if k == letter and k != kind and digits.isdigit()), None)
-    found = f"{text} is the id of a {other}" if other else f"{text!r} is not one"
-    raise NotFound(f"Expected the id of a {word} (like {kind}17), but {found}. Do: {command}.")
+    found = f"{text} is the id of {other}" if other else f"{text!r} is not one"
+    raise NotFound(f"Expected the id of {word} (like {kind}17), but {found}. Do: {command}.")
 
 
 def unknown(kind: Kind, number: int) -> NotFound:
     """The error for an id that is well formed but names nothing."""
     word, command = _WORDS[kind]
-    return NotFound(f"Expected a {word} {format_id(kind, number)}, but there is none in this database. Do: {command}.")
+    return NotFound(f"Expected {word} {format_id(kind, number)}, but there is none in this database. Do: {command}.")

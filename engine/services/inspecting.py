@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.connector import ChargeState
+from engine.definition.data_item import format_value
 from engine.errors import NotFound
 from engine.execution.state import load_state
 from engine.model.identifiers import Kind, parse_id
@@ -37,7 +38,7 @@ def list_instances(
 
 
 def show(runtime: Runtime, instance_id: str) -> tuple[InstanceView, dict[str, Any]]:
-    """An instance, and beside it: data (money in minor units), previous, tasks, jobs, messages, charges, incidents."""
+    """An instance, and beside it: data (money in minor units), tasks, jobs, messages, charges, incidents."""
     number = parse_id(Kind.INSTANCE, instance_id)
     with runtime.database.reading() as connection:
         row = instances.get(connection, number)
@@ -52,6 +53,16 @@ def show(runtime: Runtime, instance_id: str) -> tuple[InstanceView, dict[str, An
             "incidents": [incident_json(i) for i in incidents.listing(connection, instance=number, resolved=True)],
         }
         return instance_view(row, instances.successor(connection, number)), details
+
+
+def data_for_people(runtime: Runtime, instance_id: str) -> dict[str, str]:
+    """An instance's data as people read it: money in major units with its currency."""
+    with runtime.database.reading() as connection:
+        row = instances.get(connection, parse_id(Kind.INSTANCE, instance_id))
+        carry_over = runtime.definition(connection, row.process, row.version).carry_over
+        data = load_state(row.token_state).data
+    items = {name: carry_over.items[name] for name in data}
+    return {name: format_value(item, data[name], carry_over.currency_of(item, data)) for name, item in items.items()}
 
 
 def read_history(runtime: Runtime, instance_id: str) -> tuple[list[dict[str, Any]], int | None]:

@@ -57,8 +57,7 @@ class Worker:
         """Work until `stop`, or with `until_idle` until nothing is due."""
         with ThreadPoolExecutor(self._concurrency, thread_name_prefix="connector") as pool:
             while not self._stop.is_set():
-                busy = self._deliver_messages() | self._lease_jobs(pool)
-                self._commit_finished(_POLL_SECONDS if self._in_flight else 0)
+                busy = self._deliver_messages() | self._lease_jobs(pool) | self._commit_finished(_POLL_SECONDS)
                 if busy or self._in_flight:
                     continue
                 if until_idle:
@@ -91,10 +90,14 @@ class Worker:
             self._in_flight[pool.submit(call_connector, self._runtime, job)] = job
         return bool(leased)
 
-    def _commit_finished(self, seconds: float) -> None:
+    def _commit_finished(self, seconds: float) -> bool:
+        """Commit what connectors have finished, waiting up to `seconds` for the first; whether there was any."""
+        if not self._in_flight:
+            return False
         done, _ = wait(self._in_flight, timeout=seconds, return_when=FIRST_COMPLETED)
         for future in done:
             self._commit(self._in_flight.pop(future), future)
+        return bool(done)
 
     def _commit(self, job: JobRow, future: Future[Outcome]) -> None:
         try:

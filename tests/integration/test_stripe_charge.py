@@ -13,6 +13,7 @@ import stripe
 from connectors.stripe.charge import ChargeParameters, StripeCharge
 from connectors.stripe_sandbox import Sandbox, start_sandbox
 from engine.connector import BusinessError, ChargeState, Completed, Fatal, Outcome, Retryable, Unknown
+from engine.errors import LeaseLost
 from tests.doubles.context import Context, job_request
 from tests.doubles.ledger import MemoryLedger, Moment, ProcessKilled
 
@@ -272,6 +273,18 @@ def test_a_customer_without_a_card_is_a_decline_that_says_so(shop: Shop) -> None
     assert isinstance(shop.work(), Completed)
 
 
+def test_a_card_that_was_taken_away_before_it_was_charged_is_a_decline_and_the_new_one_is_charged(shop: Shop) -> None:
+    shop.ledger.break_at("begin_confirm", Moment.AFTER)
+    assert shop.work_and_survive() is None
+    shop.client.v1.payment_methods.detach(shop.row.payment_method)
+    outcome = shop.work()
+    assert isinstance(outcome, BusinessError)
+    assert (outcome.code, shop.row.reason) == ("card_declined", "payment_method_unusable")
+    shop.give_card("pm_card_visa")
+    assert isinstance(shop.work(), Completed)
+    assert (shop.taken, shop.tried) == ((1, {"usd": 12050}), 1)
+
+
 def test_a_bank_that_asks_for_the_customer_is_its_own_bpmn_error(shop: Shop) -> None:
     shop.give_card("pm_card_authenticationRequired")
     outcome = shop.work()
@@ -446,6 +459,16 @@ def test_a_card_that_was_changed_during_the_crash_is_the_one_that_is_charged(sho
     card = shop.give_card("pm_card_visa")
     assert isinstance(shop.work(), Completed)  # the create was answered again, with the customer as they were before
     assert (shop.row.payment_method, shop.tried) == (card, 1)
+
+
+def test_a_worker_whose_lease_ended_sends_nothing_more(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(*_: object) -> None:
+        raise LeaseLost("Expected to hold the job, but another worker does. Do: nothing.")
+
+    monkeypatch.setattr(shop.ledger, "begin_confirm", lost)
+    with pytest.raises(LeaseLost):
+        shop.work()
+    assert not any(request.endswith("/confirm") for request in shop.requests())
 
 
 def test_workers_that_hold_the_same_charge_at_once_charge_it_once(running: Sandbox) -> None:

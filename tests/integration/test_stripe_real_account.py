@@ -47,11 +47,12 @@ def observed(step: Callable[[], Any]) -> tuple[Any, ...]:
 
 def pay(client: stripe.StripeClient, card: str, **confirm: Any) -> list[tuple[Any, ...]]:
     customer = client.v1.customers.create({"name": "sandbox comparison"})
-    seen = []
+    seen: list[tuple[Any, ...]] = []
+    attempt: Any = {"payment_method": card, **confirm}
     try:
         intent = client.v1.payment_intents.create({**NEW, "customer": customer.id})  # type: ignore[typeddict-item]
         seen.append(("created", intent.status))
-        seen.append(observed(lambda: client.v1.payment_intents.confirm(intent.id, {"payment_method": card, **confirm})))  # type: ignore[typeddict-item]
+        seen.append(observed(lambda: client.v1.payment_intents.confirm(intent.id, attempt)))
         after = client.v1.payment_intents.retrieve(intent.id)
         seen.append(("after", after.status, after.payment_method is None, after.amount_received))
     finally:

@@ -27,7 +27,7 @@ def test_iso_minor_units_become_stripes_and_come_back(currency: str, iso: int, s
 
 @pytest.mark.parametrize(("currency", "amount"), [("KWD", 12345), ("TND", 1), ("MGA", 150)])
 def test_an_amount_finer_than_stripe_charges_is_refused_and_never_rounded(currency: str, amount: int) -> None:
-    with pytest.raises(DataRefused, match="multiple of .*nothing is rounded"):
+    with pytest.raises(DataRefused, match=r"multiple of .*nothing is rounded"):
         to_stripe(amount, currency)
 
 
@@ -55,7 +55,7 @@ def test_what_is_no_currency_is_refused(currency: str) -> None:
 )
 def test_amounts_below_stripes_minimum_are_refused_with_advice(currency: str, smallest: int) -> None:
     check_limits(smallest, currency)
-    with pytest.raises(DataRefused, match="minimum.*later month"):
+    with pytest.raises(DataRefused, match=r"minimum.*later month"):
         check_limits(smallest - 1, currency)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import stripe.params
 
 from connectors.stripe_sandbox.forms import decode
 from connectors.stripe_sandbox.refusals import ParameterRefused
@@ -67,9 +68,5 @@ def test_options_of_a_call_are_no_parameters_of_a_request(validator: Validator, 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path.pattern}")
 def test_whatever_is_played_is_a_parameter_of_the_sdk(validator: Validator, route: Route) -> None:
-    for name in route.plays:
-        try:
-            validator.check(route.params, {name: {"\0": ""}})
-        except ParameterRefused as refused:
-            unknown = refused.error.get("code") == "parameter_unknown"
-            assert (unknown and refused.error["param"] == name) is False, f"{name} is unknown to {route.params}"
+    declared = getattr(stripe.params, route.params).__annotations__.keys() - stripe.RequestOptions.__annotations__.keys()
+    assert route.plays <= declared

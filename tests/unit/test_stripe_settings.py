@@ -119,8 +119,10 @@ def test_the_client_leaves_the_sdks_global_state_alone() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"amount": 1.5}, {"amount": True}, {"amount": "1.5"}, {"currency": "usd"}, {"stripe_customer": "ann@example.com"}]
-    + [{"description": "x" * 501}, {"unknown": 1}],
+    [
+        *({"amount": 1.5}, {"amount": True}, {"amount": "1.5"}, {"currency": "usd"}, {"stripe_customer": "ann@example.com"}),
+        *({"description": "x" * 501}, {"unknown": 1}),
+    ],
 )
 def test_parameters_of_the_wrong_kind_are_refused(changes: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(changes))):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 import stripe
 
 from connectors.stripe_sandbox import Sandbox
@@ -16,3 +19,9 @@ def client_of(sandbox: Sandbox, key: str = TEST_KEY, retries: int = 0, timeout: 
         max_network_retries=retries,
         http_client=stripe.RequestsClient(timeout=timeout),
     )
+
+
+def told(refused: pytest.ExceptionInfo[stripe.StripeError]) -> Any:
+    """What the error's body says."""
+    assert refused.value.error is not None
+    return refused.value.error

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import stripe
 
 from connectors.stripe_sandbox import Sandbox
+from tests.integration.stripe_sandbox.clients import told
 
 DECLINES = [
     ("pm_card_chargeDeclined", "card_declined", "generic_decline", "try_again_later"),
@@ -32,7 +35,7 @@ def test_a_declined_card_is_answered_with_402_and_the_intent_waits_for_another(
 ) -> None:
     with pytest.raises(stripe.CardError) as declined:
         client.v1.payment_intents.confirm(intent.id, {"payment_method": card_name, "off_session": True})
-    error = declined.value.error
+    error = told(declined)
     assert declined.value.http_status == 402
     assert (error.type, error.code, error.decline_code, error.advice_code) == ("card_error", code, decline_code, advice)
     assert (error.payment_intent.id, error.payment_intent.status) == (intent.id, "requires_payment_method")
@@ -61,7 +64,7 @@ def test_off_session_a_card_that_needs_its_customer_is_refused(
     kept = client.v1.payment_methods.attach(card_name, {"customer": customer.id})
     with pytest.raises(stripe.CardError) as declined:
         client.v1.payment_intents.confirm(intent.id, {"payment_method": kept.id, "off_session": True})
-    error = declined.value.error
+    error = told(declined)
     assert (declined.value.http_status, error.code) == (402, "authentication_required")
     assert (error.payment_intent.id, error.payment_intent.status) == (intent.id, "requires_payment_method")
     assert error.payment_intent.last_payment_error.payment_method.id == kept.id
@@ -144,7 +147,7 @@ def test_a_kept_card_can_go_bad_later(
     sandbox.control.change_card(card.id, "pm_card_chargeDeclinedInsufficientFunds")
     with pytest.raises(stripe.CardError) as declined:
         client.v1.payment_intents.confirm(intent.id, {"payment_method": card.id, "off_session": True})
-    assert declined.value.error.decline_code == "insufficient_funds"
+    assert told(declined).decline_code == "insufficient_funds"
 
 
 def test_a_default_card_is_one_of_the_customers_own(
@@ -194,6 +197,35 @@ def test_brands_are_those_of_the_documented_cards(client: stripe.StripeClient, c
     brands = {name: client.v1.payment_methods.attach(name, {"customer": customer.id}).card.brand for name in names}  # type: ignore[union-attr]
     assert brands == names
     assert len(client.v1.payment_methods.list({"customer": customer.id, "type": "card"}).data) == 3
+
+
+def test_a_kept_card_takes_metadata_and_billing_details(client: stripe.StripeClient, card: stripe.PaymentMethod) -> None:
+    changed = client.v1.payment_methods.update(card.id, {"metadata": {"seat": "7"}, "billing_details": {"name": "Ada"}})
+    assert changed.metadata is not None
+    assert (changed.metadata["seat"], changed.billing_details.name) == ("7", "Ada")
+    assert client.v1.payment_methods.retrieve(card.id).billing_details.name == "Ada"
+
+
+@pytest.mark.parametrize(
+    "params", [{"type": "sepa_debit"}, {"type": "card"}, {"type": "card", "card": {"number": "4242424242424242"}}]
+)
+def test_only_cards_from_test_tokens_are_created(client: stripe.StripeClient, params: dict[str, Any]) -> None:
+    with pytest.raises(stripe.InvalidRequestError, match="Expected"):
+        client.v1.payment_methods.create(params)  # type: ignore[arg-type]
+
+
+def test_an_email_address_must_be_one(client: stripe.StripeClient) -> None:
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        client.v1.customers.create({"email": "ada"})
+    assert (refused.value.code, refused.value.param) == ("email_invalid", "email")
+
+
+def test_a_customer_is_not_created_with_a_card_that_declines(client: stripe.StripeClient) -> None:
+    with pytest.raises(stripe.CardError):
+        client.v1.customers.create({"name": "Ada", "payment_method": "pm_card_chargeDeclined"})
+    assert client.v1.customers.list().data == []
+    created = client.v1.customers.create({"name": "Ada", "payment_method": "pm_card_visa"})
+    assert len(client.v1.payment_methods.list({"customer": created.id}).data) == 1
 
 
 def test_customers_are_created_changed_listed_and_deleted(client: stripe.StripeClient, customer: stripe.Customer) -> None:

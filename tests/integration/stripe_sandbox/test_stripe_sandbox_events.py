@@ -112,7 +112,7 @@ def listening() -> Iterator[tuple[str, Inbox]]:
             self.send_response(inbox.status)
             self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, *_args: object) -> None:
             pass
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:

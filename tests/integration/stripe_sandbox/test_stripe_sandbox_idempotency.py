@@ -8,6 +8,7 @@ import pytest
 import stripe
 
 from connectors.stripe_sandbox import Sandbox
+from tests.integration.stripe_sandbox.clients import told
 
 NEW = {"amount": 4200, "currency": "eur"}
 DAY = 86_400
@@ -40,7 +41,7 @@ def test_the_same_key_with_other_parameters_is_400(client: stripe.StripeClient) 
     client.v1.payment_intents.create(NEW, {"idempotency_key": "create|c"})  # type: ignore[arg-type]
     with pytest.raises(stripe.IdempotencyError) as refused:
         client.v1.payment_intents.create({"amount": 4300, "currency": "eur"}, {"idempotency_key": "create|c"})
-    assert (refused.value.http_status, refused.value.error.type) == (400, "idempotency_error")
+    assert (refused.value.http_status, told(refused).type) == (400, "idempotency_error")
 
 
 def test_the_order_of_the_parameters_does_not_matter(client: stripe.StripeClient) -> None:
@@ -62,7 +63,7 @@ def test_a_decline_is_saved_and_a_new_attempt_needs_a_new_key(
     for _ in range(2):
         with pytest.raises(stripe.CardError) as declined:
             client.v1.payment_intents.confirm(intent.id, {"payment_method": card.id}, {"idempotency_key": "confirm|1"})
-        assert declined.value.error.decline_code == "insufficient_funds"
+        assert told(declined).decline_code == "insufficient_funds"
     assert sandbox.control.state()["counts"]["charge"] == 1
     sandbox.control.change_card(card.id, "pm_card_visa")
     with pytest.raises(stripe.CardError):
@@ -112,7 +113,7 @@ def test_a_key_in_flight_is_409_for_everybody_else(client: stripe.StripeClient, 
         try:
             return client.v1.payment_intents.create(NEW, {"idempotency_key": "create|g"}).id  # type: ignore[arg-type]
         except stripe.APIError as refused:
-            return f"{refused.http_status} {refused.error.code}"
+            return f"{refused.http_status} {refused.error.code if refused.error else None}"
 
     with ThreadPoolExecutor(3) as pool:
         answers = sorted(pool.map(lambda _: create(), range(3)))

@@ -6,6 +6,7 @@ import pytest
 import stripe
 
 from connectors.stripe_sandbox import Sandbox
+from tests.integration.stripe_sandbox.clients import told
 
 
 def test_an_intent_begins_without_a_payment_method_and_takes_no_money(
@@ -46,7 +47,7 @@ def test_an_intent_that_succeeded_cannot_be_confirmed_again(
     with pytest.raises(stripe.InvalidRequestError) as refused:
         client.v1.payment_intents.confirm(intent.id, {"payment_method": card.id, "off_session": True})
     assert (refused.value.http_status, refused.value.code) == (400, "payment_intent_unexpected_state")
-    assert refused.value.error.payment_intent.status == "succeeded"
+    assert told(refused).payment_intent.status == "succeeded"
     assert sandbox.control.state()["charges_taken"] == 1
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,13 @@ from engine.clock import TurnedClock
 from tests.integration.stripe_sandbox.clients import client_of
 
 ROOT = Path(__file__).resolve().parents[3]
+PARENT = """
+import sys
+from connectors.stripe_sandbox import start_sandbox
+with start_sandbox() as sandbox:
+    print(sandbox.pid, flush=True)
+    sys.stdin.read()
+"""
 
 
 def runs(pid: int) -> bool:
@@ -48,8 +56,7 @@ def test_it_ends_with_the_block_even_while_requests_hang() -> None:
 
 
 def test_it_ends_when_its_parent_dies() -> None:
-    script = "import sys; from connectors.stripe_sandbox import start_sandbox\nwith start_sandbox() as s:\n print(s.pid, flush=True); sys.stdin.read()"
-    parent = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    parent = subprocess.Popen([sys.executable, "-c", PARENT], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert parent.stdout is not None
     assert parent.stdin is not None
     pid = int(parent.stdout.readline())
@@ -70,16 +77,17 @@ def test_a_terminated_sandbox_ends_cleanly_and_says_one_line() -> None:
     assert (process.returncode, rest, talk) == (0, b"", b"")
 
 
-def test_a_port_in_use_is_told(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_port_in_use_is_told_in_plain_words(capfd: pytest.CaptureFixture[str]) -> None:
     with start_sandbox() as sandbox:
         port = int(sandbox.url.rsplit(":", 1)[1])
         with pytest.raises(RuntimeError, match="another port"), start_sandbox(port):
             pass
+    talk = capfd.readouterr().err
+    assert "Expected a free port" in talk
+    assert "Traceback" not in talk
 
 
 def test_it_can_be_served_from_a_thread_on_a_turned_clock() -> None:
-    from datetime import UTC, datetime
-
     stop, ready, told = threading.Event(), threading.Event(), []
     clock = TurnedClock(datetime(2030, 1, 31, tzinfo=UTC))
 
