@@ -6,6 +6,7 @@ before the idempotency layer sees the request, so nothing is saved for them.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import re
@@ -173,8 +174,10 @@ class Application:
         return livemode
 
     def _mode(self, headers: Mapping[str, str]) -> bool:
-        """https://docs.stripe.com/keys: a secret key, `sk_test_...` or `sk_live_...`; https://docs.stripe.com/api/authentication."""
-        match = _KEY.fullmatch(headers.get("authorization", "").removeprefix("Bearer "))
+        """https://docs.stripe.com/keys: a secret key, `sk_test_...` or `sk_live_...`, as Bearer or as the user name of Basic,
+        https://docs.stripe.com/api/authentication.
+        """
+        match = _KEY.fullmatch(_sent_key(headers.get("authorization", "")))
         if match is None:
             raise ApiRefused(401, "Expected a secret key, but none that is whole was sent. Do: send sk_test_... as Bearer.")
         if match[1] == "live" and not self.live_allowed:
@@ -287,3 +290,13 @@ def _failed() -> ApiRefused:
 
 def _json(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
+
+
+def _sent_key(authorization: str) -> str:
+    scheme, _, credentials = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return credentials
+    try:
+        return base64.b64decode(credentials, validate=True).decode("ascii").partition(":")[0]
+    except ValueError:
+        return ""

@@ -32,12 +32,20 @@ def create(context: Context, params: dict[str, Any]) -> Record:
     try:
         if card is not None:
             payment_methods.keep(context, card, record["id"])
-        _set_default(context, record, params)
+        _set_default(context, record, _resolved(params, card))
     except Exception:
         del context.state.tables["customer"][record["id"]]
         raise
     context.emit("customer.created", record)
     return record
+
+
+def _resolved(params: dict[str, Any], card: Record | None) -> dict[str, Any]:
+    """A test card's name means the same new card in both places, https://docs.stripe.com/testing#cards."""
+    settings = params.get("invoice_settings", {})
+    if card is None or settings.get("default_payment_method") != params.get("payment_method"):
+        return params
+    return params | {"invoice_settings": settings | {"default_payment_method": card["id"]}}
 
 
 def retrieve(context: Context, _params: dict[str, Any], identifier: str) -> Record:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
+import urllib.request
 from typing import Any
 
 import pytest
@@ -22,6 +24,15 @@ def test_a_garbled_key_is_401(sandbox: Sandbox, key: str) -> None:
 
 def test_a_missing_key_is_401(sandbox: Sandbox) -> None:
     assert raw(sandbox, "GET", "/v1/customers", key=None)[0] == 401
+
+
+def test_a_customer_can_be_made_with_curl_as_the_documentation_shows(sandbox: Sandbox) -> None:
+    card = "payment_method=pm_card_visa&invoice_settings[default_payment_method]=pm_card_visa"
+    request = urllib.request.Request(f"{sandbox.url}/v1/customers", data=f"name=Ann&{card}".encode())
+    request.add_header("Authorization", "Basic " + base64.b64encode(b"sk_test_sandbox:").decode())
+    with urllib.request.urlopen(request) as response:
+        customer = json.loads(response.read())
+    assert customer["invoice_settings"]["default_payment_method"].startswith("pm_")
 
 
 def test_a_live_key_is_refused_unless_live_was_asked_for(sandbox: Sandbox) -> None:
