@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 failed; 2 wrong usage; 3 done, but a person is needed (fin
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import Any, NamedTuple
 
@@ -96,12 +97,20 @@ def main(arguments: list[str] | None = None) -> None:
     from commands.failure import report
 
     arguments = sys.argv[1:] if arguments is None else arguments
+    _open_closed_streams()
     try:
         code = root.main(arguments, prog_name="run-process", standalone_mode=False)
+        sys.stdout.flush()
     except Exception as error:  # noqa: BLE001 - the last line of defence: whatever it is becomes a message
         code = report(error, debug="--debug" in arguments)
-    sys.stdout.flush()
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _open_closed_streams() -> None:
+    """Schedulers may close stdout or stderr (`>&-`); a command must do its work all the same."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - open for as long as the program
 
 
 if __name__ == "__main__":

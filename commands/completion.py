@@ -37,7 +37,7 @@ def complete_task(context: click.Context, _parameter: click.Parameter, incomplet
 
     try:
         with open_runtime(_database(context)) as runtime:
-            found = tasks(runtime, {}, limit=_MOST)
+            found = tasks(runtime, {}, limit=_MOST, forms=False)
     except EngineError:
         return []  # completing is no place for messages; the command itself will say it
     return [CompletionItem(t.id, help=f"{t.name} {t.customer or ''}") for t in found if t.id.startswith(incomplete)]
@@ -53,6 +53,18 @@ def complete_instance(context: click.Context, _parameter: click.Parameter, incom
     except EngineError:
         return []
     return [CompletionItem(i.id, help=f"{i.customer or ''} {i.period or ''}") for i in found if i.id.startswith(incomplete)]
+
+
+def complete_incident(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The open incidents."""
+    from engine.services.resolving import open_incidents
+
+    try:
+        with open_runtime(_database(context)) as runtime:
+            found = open_incidents(runtime)
+    except EngineError:
+        return []
+    return [CompletionItem(i["id"], help=i["reason"]) for i in found if i["id"].startswith(incomplete)]
 
 
 def complete_process(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:

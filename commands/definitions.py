@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,11 @@ from commands.failure import PERSON_NEEDED
 from commands.output import print_json, print_table, say
 from commands.session import acting_user, connectors, database_option, json_option, open_runtime, options, user_option
 from engine.definition.finding import Finding
+from engine.errors import DefinitionInvalid
+
+if TYPE_CHECKING:
+    from engine.services.deploying import Deployed
+    from engine.services.runtime import Runtime
 
 _paths = click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path), metavar="PATH...")
 
@@ -38,7 +44,7 @@ def check(paths: tuple[Path, ...], as_json: bool) -> int:
     available = connectors()
     findings = [(path, finding) for path in diagrams(paths) for finding in check_files(read_files(path), available)]
     if as_json:
-        print_json([_finding_json(finding) for _, finding in findings])
+        print_json([_finding_json(path, finding) for path, finding in findings])
     else:
         for path, finding in findings:
             click.echo(_located(path, finding))
@@ -51,11 +57,11 @@ def _located(diagram: Path, finding: Finding) -> str:
     return str(finding) if folder == Path() else f"{folder}/{finding}"
 
 
-def _finding_json(finding: Finding) -> dict[str, object]:
+def _finding_json(diagram: Path, finding: Finding) -> dict[str, object]:
     return {
         "rule": finding.rule,
         "severity": str(finding.severity),
-        "file": finding.position.file,
+        "file": str(diagram.parent / finding.position.file),
         "line": finding.position.line,
         "column": finding.position.column,
         "element": finding.element,
@@ -72,20 +78,37 @@ def deploy(paths: tuple[Path, ...], database: str, user: str | None, as_json: bo
 
     A definition that `check` finds errors in is refused. Makes the database if there is none.
     """
+    by = acting_user(user)
+    done: list[Deployed] = []
+    try:
+        with open_runtime(database, create=True) as runtime:
+            for path in diagrams(paths):
+                done.append(_deploy_one(runtime, path, by))
+                if not as_json:
+                    click.echo(_told(done[-1]))
+    finally:  # what was deployed before one was refused stays deployed, so it is told as well
+        if as_json and done:
+            print_json([{"process": d.deployment.process, "version": d.deployment.version, "created": d.created} for d in done])
+
+
+def _deploy_one(runtime: Runtime, path: Path, by: str) -> Deployed:
+    """Findings are told with the path as it was given; an error among them refuses the definition."""
     from engine.services.deploying import deploy as deploy_definition
     from engine.services.deploying import read_files
 
-    by = acting_user(user)
-    with open_runtime(database, create=True) as runtime:
-        results = [(path, deploy_definition(runtime, read_files(path), by)) for path in diagrams(paths)]
-    for path, deployed in results:
-        for finding in deployed.findings:
+    try:
+        deployed = deploy_definition(runtime, read_files(path), by)
+    except DefinitionInvalid as refused:
+        for finding in refused.findings:
             say(_located(path, finding))
-        if not as_json:
-            same = "" if deployed.created else " (unchanged)"
-            click.echo(f"{deployed.deployment.process}@{deployed.deployment.version}{same}")
-    if as_json:
-        print_json([{"process": d.deployment.process, "version": d.deployment.version, "created": d.created} for _, d in results])
+        raise DefinitionInvalid(f"{path}: {refused}") from refused
+    for finding in deployed.findings:
+        say(_located(path, finding))
+    return deployed
+
+
+def _told(done: Deployed) -> str:
+    return f"{done.deployment.process}@{done.deployment.version}{'' if done.created else ' (unchanged)'}"
 
 
 @click.command()

@@ -23,15 +23,16 @@ def report(error: Exception, *, debug: bool) -> int:
             return error.exit_code
         case click.exceptions.Abort():
             return _INTERRUPTED
-        case click.ClickException():
+        case click.exceptions.NoArgsIsHelpError():
             error.show()
-            return error.exit_code
-        case BrokenPipeError():
-            # The reader has gone (`| head`): nothing is wrong, but Python would complain when it closes stdout.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
+            return WRONG_USAGE
+        case click.UsageError():
+            _say_usage(error)
+            return WRONG_USAGE
         case EngineError():
             _say(error)
+        case OSError():
+            _say_system(error)
         case _:
             _say_defect(error, debug)
     return FAILED
@@ -41,6 +42,49 @@ def _say(error: EngineError) -> None:
     for finding in error.findings if isinstance(error, DefinitionInvalid) else ():
         click.echo(str(finding), err=True)
     click.echo(f"Error: {error}", err=True)
+
+
+def _say_usage(error: click.UsageError) -> None:
+    if error.ctx is not None:
+        click.echo(f"{error.ctx.get_usage()}\n", err=True)
+    click.echo(f"Error: {_in_our_form(error)}", err=True)
+
+
+def _in_our_form(error: click.UsageError) -> str:
+    """What click says about the command line, in the form that every message here has."""
+    command = error.ctx.command_path if error.ctx else "run-process"
+    remedy = f"Do: {command} --help."
+    said = error.format_message().rstrip(".")
+    match error:
+        case click.NoSuchOption():
+            near = f"Do: write {' or '.join(error.possibilities)}." if error.possibilities else remedy
+            return f"Expected an option of {command}, but {error.option_name} is none. {near}"
+        case click.MissingParameter():
+            return f"Expected {said.removeprefix('Missing ')}, but it is missing. {remedy}"
+        case click.BadParameter():
+            # "Invalid value for '--limit': 0 is not in the range 1<=x<=100000"
+            where, _, why = said.removeprefix("Invalid value for ").partition(": ")
+            return f"Expected a value that suits {where}, but {_lowered(why)}. {remedy}"
+    if not said.startswith("Expected "):
+        return f"Expected what {command} takes, but {_lowered(said)}. {remedy}"
+    return f"{said}." if "Do: " in said else f"{said}. {remedy}"
+
+
+def _lowered(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]
+
+
+def _say_system(error: OSError) -> None:
+    where = f" with {error.filename}" if error.filename else ""
+    click.echo(
+        f"Error: Expected the system to do its part{where}, but it says: {error.strerror or type(error).__name__}. "
+        "Do: check disk, permissions and network, and try again.",
+        err=True,
+    )
+    try:
+        sys.stdout.flush()
+    except OSError:  # told just now; Python would tell it again, with a traceback, when it closes stdout
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say_defect(error: Exception, debug: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from commands.session import options
+from engine.errors import ConfigurationInvalid
 
 
 @click.command("stripe-sandbox")
@@ -22,4 +23,9 @@ def stripe_sandbox(port: int, latency_ms: int) -> None:
         click.echo(f"export RUN_PROCESS_STRIPE_URL={url}")
         click.echo("export RUN_PROCESS_STRIPE_KEY=sk_test_sandbox")
 
-    serve(port=port, latency_ms=latency_ms, on_ready=announce)
+    try:
+        serve(port=port, latency_ms=latency_ms, on_ready=announce)
+    except OSError as error:
+        raise ConfigurationInvalid(
+            f"Expected port {port} to be free, but the system says: {error.strerror}. Do: choose another with --port."
+        ) from error

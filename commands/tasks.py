@@ -44,7 +44,7 @@ def tasks(
         if task_id is not None:
             _print_task(worklist.task(runtime, task_id), as_json)
             return
-        found = worklist.tasks(runtime, chosen, completed=completed, after=after, limit=limit)
+        found = worklist.tasks(runtime, chosen, completed=completed, after=after, limit=limit, forms=as_json)
     if as_json:
         print_json(found)
         return
@@ -132,8 +132,9 @@ def complete(
     """
     from engine.services import worklist
 
+    values, by = read_settings(settings, data_file), acting_user(user)
     with open_runtime(database) as runtime:
-        task = worklist.complete(runtime, task_id, read_settings(settings, data_file), acting_user(user))
+        task = worklist.complete(runtime, task_id, values, by)
     _print_done(task, as_json, f"{task.id} is completed; {task.instance} goes on")
 
 

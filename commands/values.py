@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -67,7 +68,7 @@ def _without_duplicates(pairs: list[tuple[str, Value]]) -> dict[str, Value]:
 def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Value] | DataRefused]]:
     """The rows of a CSV file with a header of data items: line number and values, or why the row can't be read."""
     text = _read_text(path)
-    reader = csv.reader(text.splitlines(keepends=True), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)  # newline="": only line feeds end lines, no other separator
     header = next(reader, None)
     if not header or len(set(header)) != len(header):
         raise DataRefused(f"{path}:1: Expected a header that names each data item once, but it doesn't. Do: write one.")

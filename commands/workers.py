@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 from typing import TYPE_CHECKING
 
 import click
 
+from commands.completion import complete_incident
 from commands.failure import PERSON_NEEDED
 from commands.output import counted, print_json, print_table, say
 from commands.session import (
@@ -24,6 +26,8 @@ from commands.session import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from engine.store.jobs import JobRow
     from engine.store.messages import MessageRow
 
@@ -48,8 +52,9 @@ def work(until_idle: bool, concurrency: int, name: str | None, quiet: bool, data
     configure_logging(debug=debugging())
     check_connectors(live=live)
     with open_runtime(database, live=live) as runtime:
-        report = _silent if quiet or as_json else _tell
-        worker = Worker(runtime, name or f"{socket.gethostname()}-{os.getpid()}", concurrency, report)
+        teller = _Teller(quiet=quiet or as_json)
+        worker = Worker(runtime, name or f"{socket.gethostname()}-{os.getpid()}", concurrency, teller.tell)
+        teller.reader_gone = worker.stop
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: worker.stop())
         backlog = worker.run(until_idle=until_idle)
@@ -62,14 +67,24 @@ def work(until_idle: bool, concurrency: int, name: str | None, quiet: bool, data
     return PERSON_NEEDED if backlog.incidents else 0
 
 
-def _silent(_done: JobRow | MessageRow) -> None:
-    pass
+class _Teller:
+    """Tells of each piece of work. When nobody reads any more (`| head`), the worker finishes what is in flight and ends."""
 
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self.reader_gone: Callable[[], None] = lambda: None
 
-def _tell(done: JobRow | MessageRow) -> None:
-    from engine.services.views import work_line
+    def tell(self, done: JobRow | MessageRow) -> None:
+        from engine.services.views import work_line
 
-    click.echo(work_line(done))
+        if self._quiet:
+            return
+        try:
+            click.echo(work_line(done))
+        except BrokenPipeError:
+            self._quiet = True
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            self.reader_gone()
 
 
 @click.command()
@@ -96,7 +111,7 @@ def incidents(resolved: bool, database: str, as_json: bool) -> int:
 
 
 @click.command()
-@click.argument("incident_id", metavar="INCIDENT")
+@click.argument("incident_id", metavar="INCIDENT", shell_complete=complete_incident)
 @options(database_option, user_option, json_option)
 def retry(incident_id: str, database: str, user: str | None, as_json: bool) -> None:
     """Give an incident's work back to the workers, with all its attempts. Takes a job's or message's id as well."""

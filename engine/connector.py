@@ -210,9 +210,10 @@ class ChargeLedger(Protocol):
         """
         ...
 
-    def replace_intent(self, request: ChargeRequest, canceled_intent: str) -> Charge:
-        """After `canceled_intent` is known to be cancelled at Stripe: freeze `request` as the next generation, PREPARED,
-        attempt 0, no intent.
+    def replace_intent(self, request: ChargeRequest, canceled_intent: str | None) -> Charge:
+        """Freeze `request` as the next generation: PREPARED, attempt 0, no intent.
+
+        Only after `canceled_intent` is known to be cancelled at Stripe; None where no intent was stored yet.
         """
         ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from commands.demo.play import Play
     from engine.clock import TurnedClock
     from engine.services.runtime import Runtime
+    from engine.services.views import TaskView
 
 _FOLDER = Path("run-process-demo")
 
@@ -41,6 +43,7 @@ def demo(folder: Path) -> int:
     from commands.logging import configure_logging
     from connectors.stripe_sandbox.process import start_sandbox
     from engine.services.inspecting import charged_totals
+    from engine.services.worklist import tasks
 
     configure_logging(debug=debugging())
     place = _new_folder(folder)
@@ -49,9 +52,10 @@ def demo(folder: Path) -> int:
         periods = _run(play, tell)
         ledger, stripe = charged_totals(runtime, PROCESS), play.stripe.charged()
         rows = monthly_rows(runtime, play.people, periods)
+        task = tasks(runtime, {}, limit=1)[0]
     print_table(("CUSTOMER", *periods), rows, right=periods)
     agree = _print_totals(ledger, stripe)
-    _print_hints(place)
+    _print_hints(place, task)
     return 0 if agree else FAILED
 
 
@@ -149,17 +153,19 @@ def _print_totals(ledger: dict[tuple[str, str], int], stripe: dict[str, int]) ->
     return agree
 
 
-def _print_hints(place: Path) -> None:
+def _print_hints(place: Path, task: TaskView) -> None:
+    """What to try next, with ids that exist, and with the program's path where the shell wouldn't find its name."""
+    name = "run-process" if shutil.which("run-process") else str(Path(sys.argv[0]).absolute())
     mails = sum(1 for _ in (place / "mail").glob("*.eml"))
     click.echo(f"\nThe {mails} e-mails are in {place / 'mail'}. Try next:")
+    click.echo(f"  cd {place}")
     for command in (
-        f"cd {place}",
-        "run-process tasks --group Sales",
-        "run-process tasks TASK",
-        "run-process complete TASK --set billing_amount=120 --set billing_details=Usage --as sara",
-        "run-process chain INSTANCE",
-        "run-process show INSTANCE",
-        "run-process history INSTANCE",
-        "run-process instances --state active",
+        "tasks --group Sales",
+        f"tasks {task.id}",
+        f"complete {task.id} --set billing_amount=120 --set billing_details=Usage --as sara",
+        f"chain {task.customer}",
+        f"show {task.instance}",
+        f"history {task.instance}",
+        "instances --state active",
     ):
-        click.echo(f"  {command}")
+        click.echo(f"  {name} {command}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 from urllib.request import url2pathname
 
-from connectors.email.transports import url_invalid
+from connectors.email.url import url_invalid
 from engine.connector import Retryable
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ Jinja2, Babel and the mail modules are imported by the first job: checking diagr
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
@@ -21,6 +22,7 @@ from engine.errors import ConfigurationInvalid, DefinitionInvalid
 if TYPE_CHECKING:
     from email.message import EmailMessage
 
+    from connectors.email.language import Compiler
     from engine.connector import JobContext, JobRequest, Outcome
 
 EmailAddress = Annotated[str, AfterValidator(email_address)]
@@ -54,6 +56,8 @@ class EmailSend:
         """`smtp_url` is what `transport_for` takes; it may hold a password and is never shown. `mail_from` is the sender."""
         self._smtp_url = smtp_url
         self._mail_from = mail_from
+        self._lock = threading.Lock()
+        self._compiler: Compiler | None = None
 
     def run(self, request: JobRequest, context: JobContext) -> Outcome:
         """Render and send. Completed gives `message_id`; what a template lacks is Fatal and names it."""
@@ -77,9 +81,17 @@ class EmailSend:
             "to": parameters.to,
             "locale": parameters.locale,
         }
-        rendered = Templates(request.resources).render(parameters.template, variables)
+        rendered = Templates(request.resources, self._shared_compiler()).render(parameters.template, variables)
         content = Content(rendered.subject, rendered.text, rendered.html, parameters.to, parameters.reply_to)
         return build_message(content, self._mail_from, request, context.clock.now())
+
+    def _shared_compiler(self) -> Compiler:
+        from connectors.email.language import Compiler
+
+        with self._lock:
+            if self._compiler is None:
+                self._compiler = Compiler()
+            return self._compiler
 
 
 __all__ = ["EmailAddress", "EmailParameters", "EmailSend"]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote
 
-from connectors.email.transports import url_invalid
+from connectors.email.url import url_invalid
 from engine.connector import BusinessError, Fatal, Retryable
 
 if TYPE_CHECKING:

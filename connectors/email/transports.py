@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
-from engine.errors import ConfigurationInvalid
+from connectors.email.url import url_invalid
 
 if TYPE_CHECKING:
     from email.message import EmailMessage
@@ -49,11 +49,3 @@ def transport_for(url: str) -> Transport:
 
         return smtp_transport(parts)
     raise url_invalid("it begins with something else")
-
-
-def url_invalid(why: str) -> ConfigurationInvalid:
-    """The error for a URL that names no transport. It doesn't quote the URL, which can hold a password."""
-    return ConfigurationInvalid(
-        f"Expected a mail server such as smtp://user:password@host:587 or a folder such as file:///var/mail-out, but {why}. "
-        "Do: set RUN_PROCESS_SMTP_URL."
-    )

@@ -162,7 +162,7 @@ class ChargeRun:
 
     def _replace(self, row: Charge) -> Outcome:
         """Begin again with a new intent, the old one being cancelled."""
-        row = self.ledger.replace_intent(self.request, row.intent)  # type: ignore[arg-type] # None where none was stored yet
+        row = self.ledger.replace_intent(self.request, row.intent)
         begun = row.request == self.request and row.state is ChargeState.PREPARED and row.intent is None
         return self._create(row) if begun else _overtaken(row)
 

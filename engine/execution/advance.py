@@ -12,7 +12,7 @@ from datetime import datetime
 from engine.clock import Clock
 from engine.connector import Value
 from engine.definition.data_item import check_value
-from engine.errors import ExpressionFailed, TaskNotOpen
+from engine.errors import DefinitionInvalid, ExpressionFailed, TaskNotOpen
 from engine.execution.executable import Executable
 from engine.execution.state import InstanceState
 from engine.execution.token_game import TokenGame
@@ -39,11 +39,18 @@ def advance(executable: Executable, state: InstanceState | None, trigger: Trigge
 
     `state` is None for `Start` and else what the last transition left. The clock is read for due dates only. Raises
     ExpressionFailed or DataRefused when the move has no result on the data at hand, TaskNotOpen when the trigger's token
-    isn't waiting: in each case there is no transition and the state stays as it was.
+    isn't waiting, DefinitionInvalid when the instance could never go on afterwards: in each case there is no transition and
+    the state stays as it was.
     """
-    move = _Move(executable, state, trigger, clock.now())
-    move.apply(trigger)
-    return move.transition()
+    try:
+        move = _Move(executable, state, trigger, clock.now())
+        move.apply(trigger)
+        return move.transition()
+    except RecursionError as error:  # the library follows a way to its end, one call for each element
+        raise DefinitionInvalid(
+            f"Expected ways of some hundred elements, but one of {executable.definition.id!r} is too long to follow. "
+            "Do: split the process, and deploy it again."
+        ) from error
 
 
 class _Move:
@@ -90,16 +97,15 @@ class _Move:
             self._set(item, text.evaluate(names, self._completed_by))
 
     def _catch(self, trigger: FailJob, node: str) -> None:
-        if not self.game.throw_error(trigger.token, trigger.code):
+        caught = self.game.throw_error(trigger.token, trigger.code)
+        if caught is None:
             raise ExpressionFailed(
                 f"Expected a boundary event at {node!r} for the error {trigger.code!r}, but there is none. "
                 "Do: draw one and deploy it, or cancel the instance."
             )
-        for boundary in self.executable.definition.process.boundary_events_of(node):
-            for event in boundary.events:
-                if event.kind == "error" and event.code in (None, trigger.code):
-                    self._set_if(event.code_variable, trigger.code)
-                    self._set_if(event.message_variable, trigger.message)
+        for event in self.executable.nodes[caught].events:
+            self._set_if(event.code_variable, trigger.code)
+            self._set_if(event.message_variable, trigger.message)
 
     # what the token game asks (Host) ................................................................................
 
@@ -139,6 +145,12 @@ class _Move:
 
     def transition(self) -> Transition:
         open_after = self.game.open_nodes()
+        if not open_after and not self.game.completed:
+            raise DefinitionInvalid(
+                f"Expected a token on each way into {', '.join(map(repr, self.game.unjoined()))}, but nothing is left that could "
+                "bring one, and the instance would wait for ever. Do: correct the diagram, deploy it, cancel this instance "
+                "with a reason and start it again."
+            )
         opened = [self._opened(token, node) for token, node in open_after.items() if token not in self.open_before]
         closed = [self._closed(token, node) for token, node in self.open_before.items() if token not in open_after]
         ended: list[Effect] = [InstanceCompleted(self._end_events())] if self.game.completed else []

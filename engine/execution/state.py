@@ -47,13 +47,25 @@ def dump_state(state: InstanceState) -> str:
 
 
 def load_state(text: str) -> InstanceState:
-    """The state that `dump_state` stored. Raises StateUnknown for a version that isn't known."""
-    stored = json.loads(text)
+    """The state that `dump_state` stored. Raises StateUnknown for a version that isn't known, and for a damaged state."""
+    try:
+        stored = json.loads(text)
+    except ValueError as error:
+        raise _damaged() from error
     version = stored.get("version") if isinstance(stored, dict) else None
-    if version != STATE_VERSION:
+    if type(version) is not int or version != STATE_VERSION:
         raise StateUnknown(
             f"Expected an instance state of version {STATE_VERSION}, but it is of version {version}. "
             "Do: run the newest run-process on this database."
         )
-    people = {node: tuple(users) for node, users in stored["people"].items()}
-    return InstanceState(stored["start"], stored["tokens"], stored["data"], people)
+    try:
+        people = {node: tuple(users) for node, users in stored["people"].items()}
+        return InstanceState(stored["start"], stored["tokens"], stored["data"], people)
+    except (KeyError, AttributeError, TypeError) as error:
+        raise _damaged() from error
+
+
+def _damaged() -> StateUnknown:
+    return StateUnknown(
+        "Expected an instance state as this program stores it, but it is damaged. Do: restore the database from a backup."
+    )

@@ -8,6 +8,7 @@ to the instance, as in Camunda 7, not to a token.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Protocol, TypeAlias
 
 from SpiffWorkflow.bpmn import BpmnEvent, BpmnWorkflow
@@ -17,7 +18,6 @@ from SpiffWorkflow.bpmn.specs.defaults import (
     BoundaryEvent,
     EndEvent,
     ExclusiveGateway,
-    ParallelGateway,
     StartEvent,
     UserTask,
 )
@@ -34,10 +34,13 @@ from SpiffWorkflow.util.task import TaskState
 
 from engine.connector import Value
 from engine.definition.diagram import FlowNode, Process
-from engine.errors import ExpressionFailed, StateUnknown
+from engine.errors import DefinitionInvalid, ExpressionFailed, StateUnknown
 
 Tree: TypeAlias = BpmnProcessSpec
 """A process as the library holds it."""
+
+_DEEPEST = 900
+"""The library looks a thousand tasks deep, and says that an instance is completed whose tokens are deeper."""
 
 
 class Host(Protocol):
@@ -71,6 +74,36 @@ class _ServiceTask(BpmnSpecMixin):  # type: ignore[misc]
 
     def _run_hook(self, my_task: Task) -> None:
         return None
+
+
+class _ParallelGateway(BpmnSpecMixin):  # type: ignore[misc]
+    """Takes one token from each incoming sequence flow (BPMN 2.0.2, 13.3.1). A token that has come waits until it is taken.
+
+    The library's own join forgets which tokens an earlier round of a loop has taken, and lets the next round pass too early.
+    """
+
+    def _update_hook(self, my_task: Task) -> bool:
+        if my_task.has_state(TaskState.FINISHED_MASK):
+            return False  # taken meanwhile
+        taken = self._taken_with(my_task)
+        if taken is None:
+            my_task._set_state(TaskState.WAITING)
+            return False
+        for other in taken:
+            other.cancel()
+        return bool(super()._update_hook(my_task))
+
+    def _taken_with(self, my_task: Task) -> list[Task] | None:
+        """The tokens that are taken together with this one; None while one is missing."""
+        missing: Counter[str] = Counter(self._inputs) - Counter([my_task.parent.task_spec.name])
+        taken = []
+        for other in my_task.workflow.tasks.values():
+            if other is not my_task and other.task_spec is self and other.state == TaskState.WAITING:
+                source = other.parent.task_spec.name
+                if missing[source]:
+                    missing -= Counter([source])
+                    taken.append(other)
+        return None if missing else taken
 
 
 class _Passed(BpmnSpecMixin):  # type: ignore[misc]
@@ -111,7 +144,7 @@ _PARTS: dict[str, Any] = {
     "serviceTask": lambda tree, node: _ServiceTask(tree, node.id),
     "scriptTask": lambda tree, node: _ScriptTask(tree, node.id),
     "exclusiveGateway": lambda tree, node: ExclusiveGateway(tree, node.id),
-    "parallelGateway": lambda tree, node: ParallelGateway(tree, node.id),
+    "parallelGateway": lambda tree, node: _ParallelGateway(tree, node.id),
     "intermediateThrowEvent": lambda tree, node: (_ThrowEvent if _throws(node) else _Passed)(tree, node.id),
     "boundaryEvent": _boundary_event,
     "endEvent": _end_event,
@@ -161,6 +194,10 @@ def _connect(tree: Tree, process: Process, node_id: str, entry: dict[str, Any]) 
         part.connect(tree.end)  # an end event, or an implicit end (BPMN 2.0.2, 13.2.2: a node without outgoing flow ends)
 
 
+def _is_unfinished(task: Task) -> bool:
+    return not task.has_state(TaskState.FINISHED_MASK)
+
+
 # --- the game -------------------------------------------------------------------------------------------------------
 
 
@@ -189,6 +226,11 @@ class TokenGame:
             return bool(task.state == TaskState.READY)
         return isinstance(task.task_spec, _ServiceTask) and task.state == TaskState.STARTED
 
+    def unjoined(self) -> list[str]:
+        """The parallel gateways at which tokens wait for others."""
+        waiting = (t.task_spec for t in self._game.tasks.values() if t.state == TaskState.WAITING)
+        return sorted({spec.name for spec in waiting if isinstance(spec, _ParallelGateway)})
+
     @property
     def completed(self) -> bool:
         """Whether no token is left."""
@@ -202,8 +244,8 @@ class TokenGame:
         self._game.tasks[token].complete()
         self.path.append(task.task_spec.name)
 
-    def throw_error(self, token: int, code: str) -> bool:
-        """An open service task ended in a BPMN error. False when no boundary event of it catches the code."""
+    def throw_error(self, token: int, code: str) -> str | None:
+        """An open service task ended in a BPMN error. The boundary event that catches the code; None when there is none."""
         task = self._game.tasks[token]
         event = BpmnEvent(ErrorEventDefinition(task.task_spec.name, code), target=None)
         caught = [t for t in task.parent.children if isinstance(t.task_spec, BoundaryEvent)]
@@ -211,17 +253,23 @@ class TokenGame:
         # A catch by code wins over a catch-all (BPMN 2.0.2, 10.5.6: an error event without a code catches any error).
         matching.sort(key=lambda t: t.task_spec.event_definition.code is None)
         if not matching:
-            return False
+            return None
         matching[0].task_spec.catch(matching[0], event)
         matching[0].task_spec._update(matching[0])
-        return True
+        return str(matching[0].task_spec.name)
 
     def run(self) -> None:
         """Move tokens until each waits for someone or is gone: one at a time, boundary events and joins first.
 
-        Raises ExpressionFailed when a gateway has no way out, or what the host raises.
+        Raises ExpressionFailed when a gateway has no way out, DefinitionInvalid when the way is too long, or what the host
+        raises.
         """
         while (task := self._next_ready()) is not None:
+            if task.depth > _DEEPEST:
+                raise DefinitionInvalid(
+                    f"Expected at most {_DEEPEST} elements between two tasks that wait, but there are more before "
+                    f"{task.task_spec.name!r}. Do: put a user task or service task between them, and deploy the diagram again."
+                )
             try:
                 task.run()
             except WorkflowException as error:
@@ -233,27 +281,42 @@ class TokenGame:
                 self.path.append(task.task_spec.name)
 
     def _next_ready(self) -> Task | None:
-        ready = [t for t in self._game.get_tasks(state=TaskState.READY) if not t.task_spec.manual]
-        first = (t for t in ready if isinstance(t.task_spec, BoundaryEvent | BoundaryEventJoin | ParallelGateway))
+        ready = [t for t in self._game.tasks.values() if t.state == TaskState.READY and not t.task_spec.manual]
+        if len(ready) > 1:  # the tree's order decides; walking through it takes far longer than looking
+            ready = [t for t in self._game.get_tasks(state=TaskState.READY) if not t.task_spec.manual]
+        first = (t for t in ready if isinstance(t.task_spec, BoundaryEvent | BoundaryEventJoin | _ParallelGateway))
         return next(first, ready[0] if ready else None)
 
     # saving .........................................................................................................
 
     def save(self) -> list[Value]:
-        """The tree as plain JSON: [next token, last token, completed, [task, ...]]."""
+        """The tree as plain JSON: [next token, completed, [task, ...]].
+
+        Of what is finished only the direct parents of unfinished tasks are kept, behind the root: the library searches no
+        deeper than a thousand tasks, and an instance that was sent back often is no slower than another.
+        """
         self._number()
+        root = self._game.task_tree
+        kept = [t for t in root if t is root or _is_unfinished(t) or any(map(_is_unfinished, t.children))]
+        behind_root: list[Value] = [t.id for t in kept if t is not root and (t.parent is root or not _is_unfinished(t))]
         rows: list[Value] = [
-            [t.id, t.task_spec.name, int(t.state), list(t._children), bool(t.triggered), dict(t.internal_data)]
-            for t in self._game.task_tree
+            [
+                t.id,
+                t.task_spec.name,
+                int(t.state),
+                behind_root if t is root else [child.id for child in t.children if _is_unfinished(child)],
+                bool(t.triggered),
+                dict(t.internal_data),
+            ]
+            for t in kept
         ]
-        last = self._game.last_task.id if self._game.last_task is not None else None
-        return [self._next_token, last, bool(self._game.completed), rows]
+        return [self._next_token, bool(self._game.completed), rows]
 
     def _number(self) -> None:
         """Give tokens their small integers, in the tree's order, so that the same moves give the same state."""
-        fresh = {t.id: t for t in self._game.task_tree if not isinstance(t.id, int)}
-        if not fresh:
+        if all(isinstance(token, int) for token in self._game.tasks):
             return
+        fresh = {t.id: t for t in self._game.task_tree if not isinstance(t.id, int)}
         numbers = dict(zip(fresh, range(self._next_token, self._next_token + len(fresh)), strict=True))
         self._next_token += len(fresh)
         for task in self._game.tasks.values():
@@ -264,7 +327,7 @@ class TokenGame:
         self._game.event_manager.tasks = {t.id: t for t in self._game.event_manager.tasks.values()}
 
     def _load(self, saved: list[Value]) -> None:
-        next_token, last, completed, rows = saved
+        next_token, completed, rows = saved
         assert isinstance(next_token, int)
         assert isinstance(rows, list)
         self._next_token = next_token
@@ -274,7 +337,6 @@ class TokenGame:
             for child in task._children:
                 self._game.tasks[child]._parent = task.id
         self._game.task_tree = next(t for t in self._game.tasks.values() if t._parent is None)
-        self._game.last_task = self._game.tasks.get(last)
         self._game.completed = completed
 
     def _load_task(self, row: Any) -> None:

@@ -28,6 +28,7 @@ _WORDS = {
     Kind.INCIDENT: ("an incident", "run-process incidents"),
 }
 _LARGEST = 2**63 - 1
+_MOST_DIGITS = len(str(_LARGEST))  # int() itself refuses texts of thousands of digits
 
 
 def format_id(kind: Kind, number: int) -> str:
@@ -38,7 +39,7 @@ def format_id(kind: Kind, number: int) -> str:
 def parse_id(kind: Kind, text: str) -> int:
     """The number in an id of this kind. Raises NotFound for anything else, naming what it may be instead."""
     letter, digits = text[:1], text[1:]
-    if letter == kind and digits.isascii() and digits.isdigit() and int(digits[:19]) > 0 and int(digits) <= _LARGEST:
+    if letter == kind and digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS and 0 < int(digits) <= _LARGEST:
         return int(digits)
     word, command = _WORDS[kind]
     other = next((_WORDS[k][0] for k in Kind if k == letter and k != kind and digits.isdigit()), None)

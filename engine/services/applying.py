@@ -27,7 +27,7 @@ from engine.execution.transition import (
 )
 from engine.model.identifiers import Kind, format_id
 from engine.services.runtime import Runtime
-from engine.store import history, instances, jobs, messages, user_tasks
+from engine.store import history, incidents, instances, jobs, messages, user_tasks
 from engine.store.instances import InstanceRow
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class _Application:
     runtime: Runtime
     instance: InstanceRow
     definition: ProcessDefinition
+    by: str
 
 
 def apply_transition(
@@ -59,7 +60,7 @@ def apply_transition(
 
     Raises DataRefused when the carry-over map refuses the hand-over, MessageNotCorrelated for a message nobody starts by.
     """
-    application = _Application(connection, runtime, instance, executable.definition)
+    application = _Application(connection, runtime, instance, executable.definition, by)
     events: list[Event] = [(cause[0], {**cause[1], "path": list(transition.path)})]
     for effect in transition.effects:
         events += _carry_out(effect, application)
@@ -127,7 +128,12 @@ def _(effect: JobCreated, application: _Application) -> list[Event]:
 @_carry_out.register
 def _(effect: JobClosed, application: _Application) -> list[Event]:
     state = jobs.DONE if effect.completed else jobs.WITHDRAWN
-    jobs.close(application.connection, application.instance.id, effect.token, state, application.runtime.now())
+    connection, now = application.connection, application.runtime.now()
+    jobs.close(connection, application.instance.id, effect.token, state, now)
+    if not effect.completed:
+        # Nobody is needed for it any more, and it must not be given to a worker again.
+        number = jobs.number_of(connection, application.instance.id, effect.token)
+        incidents.resolve_of_job(connection, number, application.by, now)
     return []
 
 
@@ -145,7 +151,7 @@ def _(effect: MessageThrown, application: _Application) -> list[Event]:
         application.connection,
         {
             "instance_id": application.instance.id,
-            "number": len(messages.of_instance(application.connection, application.instance.id)) + 1,
+            "number": messages.count_thrown(application.connection, application.instance.id) + 1,
             "name": effect.message,
             "flow_node": effect.flow_node,
             "data": dict(handed.data),

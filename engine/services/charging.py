@@ -33,7 +33,7 @@ class JobLedger:
         """See ChargeLedger."""
         return self._do(lambda c: charges.begin_confirm(c, charge_key, attempt, payment_method, self._runtime.now()))
 
-    def replace_intent(self, request: ChargeRequest, canceled_intent: str) -> Charge:
+    def replace_intent(self, request: ChargeRequest, canceled_intent: str | None) -> Charge:
         """See ChargeLedger."""
         instance = parse_id(Kind.INSTANCE, request.instance)
         return self._do(lambda c: charges.replace_intent(c, request, canceled_intent, instance, self._runtime.now()))

@@ -38,7 +38,8 @@ def _deliver(connection: Connection, runtime: Runtime, message: MessageRow, by: 
     deployment = runtime.deployment(connection, thrower.process)
     definition = runtime.definitions.definition(connection, deployment.digest)
     try:
-        number = start_instance(connection, runtime, deployment, _beginning(definition, deployment, message, by))
+        with connection.begin_nested():  # what was begun of an instance that may not be is taken back
+            number = start_instance(connection, runtime, deployment, _beginning(definition, deployment, message, by))
     except AlreadyBilled as already:
         number = parse_id(Kind.INSTANCE, already.instance)
         if instances.get(connection, number).previous_id != message.instance:

@@ -87,9 +87,8 @@ def chain(runtime: Runtime, customer: str, process: str | None = None) -> list[t
         if not rows:
             raise NotFound(f"Expected a customer with instances, but {customer!r} has none. Do: run-process instances.")
         following = instances.successors(connection, (row.id for row in rows))
-        charged = {row.id: charges.touched_by(connection, row.id) for row in rows}
-        views = [instance_view(row, following.get(row.id)) for row in rows]
-        return [(view, next(map(charge_json, charged[row.id]), None)) for view, row in zip(views, rows, strict=True)]
+        charged = {number: charge_json(c) for number, c in charges.of_instances(connection, (row.id for row in rows)).items()}
+        return [(instance_view(row, following.get(row.id)), charged.get(row.id)) for row in rows]
 
 
 def _is_instance(text: str) -> bool:

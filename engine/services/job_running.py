@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
+from pydantic import ValidationError
 from sqlalchemy import Connection
 
 from engine.clock import Clock
@@ -30,6 +32,7 @@ from engine.execution.advance import advance
 from engine.execution.state import load_state
 from engine.execution.transition import CompleteJob, FailJob
 from engine.model.identifiers import Kind, format_id
+from engine.model.text import shown
 from engine.services.applying import apply_transition
 from engine.services.charging import JobLedger
 from engine.services.runtime import Runtime
@@ -60,6 +63,8 @@ def call_connector(runtime: Runtime, job: JobRow) -> Outcome:
         raise
     except EngineError as error:
         return Fatal(str(error))
+    except ValidationError as error:
+        return Fatal(_parameters_refused(job, error))
     except Exception as error:
         log.error("connector_failed", job=format_id(Kind.JOB, job.id), topic=job.topic, error=type(error).__name__)
         log.debug("connector_failed", exc_info=True)
@@ -67,6 +72,14 @@ def call_connector(runtime: Runtime, job: JobRow) -> Outcome:
             f"Expected the connector {job.topic!r} to give an outcome, but it failed with {type(error).__name__}. "
             "Do: run the worker with --debug, and report what it shows."
         )
+
+
+def _parameters_refused(job: JobRow, error: ValidationError) -> str:
+    wrong = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'they'}: {each['msg']}" for each in error.errors(include_input=False))
+    return (
+        f"Expected parameters that {job.topic} accepts, but {wrong}. "
+        f"Do: correct what {job.flow_node!r} passes and deploy; this instance keeps its version, so cancel it and start it anew."
+    )
 
 
 def _request(runtime: Runtime, job: JobRow, connector: Connector) -> JobRequest:
@@ -103,6 +116,8 @@ def commit_outcome(runtime: Runtime, job: JobRow, outcome: Outcome, by: str) -> 
         commit = _Commit(connection, runtime, job, instance, by)
         commit.charge(getattr(outcome, "charge", None))
         match outcome:
+            case Completed() if refused := _outputs_refused(job, outcome):
+                commit.incident(refused)
             case Completed():
                 commit.step(CompleteJob(job.token, outcome.outputs), "job_completed", {"outputs": dict(outcome.outputs)})
             case BusinessError():
@@ -114,7 +129,24 @@ def commit_outcome(runtime: Runtime, job: JobRow, outcome: Outcome, by: str) -> 
                 commit.later(outcome.reason, _pause(runtime.configuration.reconcile_after, job.attempts, None))
             case Fatal():
                 commit.incident(outcome.reason)
+            case _:
+                commit.incident(
+                    f"Expected the connector {job.topic!r} to give an outcome, but it gave {shown(outcome)}. "
+                    "Do: report it to whoever made the connector."
+                )
         return jobs.get(connection, job.id)
+
+
+def _outputs_refused(job: JobRow, outcome: Completed) -> str | None:
+    """Why a connector's outputs can't be stored; None where they can."""
+    try:
+        json.dumps(dict(outcome.outputs))
+    except (TypeError, ValueError, RecursionError) as error:
+        return (
+            f"Expected the connector {job.topic!r} to give outputs that can be stored, but they can't ({error}). "
+            "Do: report it to whoever made the connector."
+        )
+    return None
 
 
 def _pause(pauses: tuple[timedelta, ...], attempts: int, asked: timedelta | None) -> timedelta | None:
@@ -156,7 +188,7 @@ class _Commit:
         except EngineError as error:
             self.incident(str(error))
         else:
-            incidents.resolve(self.connection, {"job_id": self.job.id}, self.by, self.runtime.now())
+            incidents.resolve_of_job(self.connection, self.job.id, self.by, self.runtime.now())
 
     def later(self, reason: str, pause: timedelta | None) -> None:
         """Try again after a pause; after the last one a person is needed."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from engine.definition.carry_over import DifferentPeople
-from engine.definition.process_definition import ProcessDefinition
 from engine.errors import NotPermitted
 from engine.execution.state import InstanceState
 from engine.model.identifiers import Kind, format_id
 from engine.services.configuration import Configuration
 from engine.store.user_tasks import UserTaskRow
+
+if TYPE_CHECKING:
+    from engine.definition.process_definition import ProcessDefinition
 
 
 def check_permitted(

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from engine.connector import ChargeState
-from engine.errors import DataRefused, InstanceNotActive
+from engine.errors import DataRefused, InstanceNotActive, NotFound
 from engine.model.identifiers import Kind, format_id, parse_id
 from engine.services.runtime import Runtime
 from engine.services.views import incident_json
@@ -42,7 +42,7 @@ def retry(runtime: Runtime, incident_id: str, by: str) -> dict[str, Any]:
             jobs.put_back(connection, incident.job, now, None, attempts=0)
         if incident.message is not None:
             messages.put_back(connection, incident.message, now)
-        incidents.resolve(connection, {"id": number}, by, now)
+        incidents.resolve(connection, number, by, now)
         details = {"incident": incident_id, "flow_node": incident.flow_node}
         history.append(connection, incident.instance, now, by, [("incident_retried", details)])
         return incident_json(incidents.get(connection, number))
@@ -80,11 +80,11 @@ def _close_work(connection: Connection, number: int, by: str, runtime: Runtime) 
     jobs.withdraw_all(connection, number, now)
     for incident in incidents.listing(connection, instance=number):
         if incident.job is not None:
-            incidents.resolve(connection, {"id": incident.id}, by, now)
+            incidents.resolve(connection, incident.id, by, now)
 
 
 def incident_of(runtime: Runtime, text: str) -> str:
-    """The open incident of a job or message id, or the incident id itself. Raises NotFound."""
+    """The open incident of a job or message id, or the incident id itself. Raises NotFound when that one has none."""
     kinds = {Kind.JOB.value: ("job", Kind.JOB), Kind.MESSAGE.value: ("message", Kind.MESSAGE)}
     if text[:1] in kinds:
         column, kind = kinds[text[:1]]
@@ -93,4 +93,5 @@ def incident_of(runtime: Runtime, text: str) -> str:
             for incident in incidents.listing(connection):
                 if getattr(incident, column) == number:
                     return format_id(Kind.INCIDENT, incident.id)
+        raise NotFound(f"Expected an open incident of {text}, but there is none. Do: run-process incidents.")
     return text

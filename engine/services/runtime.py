@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
@@ -12,7 +13,6 @@ from sqlalchemy import Connection
 
 from engine.clock import Clock
 from engine.connector import Connectors
-from engine.definition.process_definition import ProcessDefinition, read_definition
 from engine.errors import DefinitionNotDeployed
 from engine.services.configuration import Configuration
 from engine.store import deployments
@@ -20,9 +20,11 @@ from engine.store.database import Database
 from engine.store.deployments import Deployment
 
 if TYPE_CHECKING:
+    from engine.definition.process_definition import ProcessDefinition
     from engine.execution.executable import Executable
 
 _KEPT = 64
+_K = TypeVar("_K")
 _T = TypeVar("_T")
 
 
@@ -31,34 +33,37 @@ class DefinitionCache:
 
     def __init__(self) -> None:
         self._lock = Lock()
+        self._digests: OrderedDict[tuple[str, int], str] = OrderedDict()
         self._definitions: OrderedDict[str, ProcessDefinition] = OrderedDict()
         self._executables: OrderedDict[str, Executable] = OrderedDict()
 
+    def digest(self, process: str, version: int, find: Callable[[], str]) -> str:
+        """The digest that a process's version stands for, found once: a deployed version never changes."""
+        return self._kept(self._digests, (process, version), find)
+
     def definition(self, connection: Connection, digest: str) -> ProcessDefinition:
         """The definition with this digest, read from the database once."""
-        with self._lock:
-            found = self._definitions.get(digest)
-        if found is None:
-            found = read_definition(deployments.files_of(connection, digest))
-            self._keep(self._definitions, digest, found)
-        return found
+        from engine.definition.process_definition import read_definition  # loads the readers, which listings don't need
+
+        return self._kept(self._definitions, digest, lambda: read_definition(deployments.files_of(connection, digest)))
 
     def executable(self, connection: Connection, digest: str) -> Executable:
         """The same, ready to run."""
         from engine.execution.executable import Executable  # loads the execution library, which listings don't need
 
-        with self._lock:
-            found = self._executables.get(digest)
-        if found is None:
-            found = Executable(self.definition(connection, digest))
-            self._keep(self._executables, digest, found)
-        return found
+        return self._kept(self._executables, digest, lambda: Executable(self.definition(connection, digest)))
 
-    def _keep(self, kept: OrderedDict[str, _T], digest: str, value: _T) -> None:
+    def _kept(self, kept: OrderedDict[_K, _T], key: _K, make: Callable[[], _T]) -> _T:
         with self._lock:
-            kept[digest] = value
+            if key in kept:
+                kept.move_to_end(key)
+                return kept[key]
+        value = make()
+        with self._lock:
+            kept[key] = value
             while len(kept) > _KEPT:
                 kept.popitem(last=False)
+        return value
 
 
 @dataclass(frozen=True)
@@ -88,8 +93,11 @@ class Runtime:
 
     def definition(self, connection: Connection, process: str, version: int) -> ProcessDefinition:
         """The definition that a process's version stands for."""
-        return self.definitions.definition(connection, self.deployment(connection, process, version).digest)
+        return self.definitions.definition(connection, self._digest(connection, process, version))
 
     def executable(self, connection: Connection, process: str, version: int) -> Executable:
         """The same, ready to run."""
-        return self.definitions.executable(connection, self.deployment(connection, process, version).digest)
+        return self.definitions.executable(connection, self._digest(connection, process, version))
+
+    def _digest(self, connection: Connection, process: str, version: int) -> str:
+        return self.definitions.digest(process, version, lambda: self.deployment(connection, process, version).digest)

@@ -169,7 +169,10 @@ def start_rows(
     """Start an instance for each row (line number, values or why it can't be read), each in its own transaction.
 
     Safe to run twice: what was started before is reported as `already`. Nothing is left out silently.
+    Raises DefinitionNotDeployed, before the first row, when there is no such process.
     """
+    with runtime.database.reading() as connection:
+        runtime.deployment(connection, process)
     for line, values in rows:
         report(_start_row(runtime, process, line, values, by))
 

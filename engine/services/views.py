@@ -5,16 +5,13 @@ These are the stable JSON forms of the command line; `to_json` gives them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.connector import Charge, Value
-from engine.definition.carry_over import CarryOverMap
 from engine.definition.data_item import DataType, format_value
-from engine.definition.diagram import FormField
-from engine.definition.process_definition import ProcessDefinition
 from engine.execution.state import load_state
 from engine.model.identifiers import Kind, format_id
 from engine.store.history import Entry
@@ -23,6 +20,11 @@ from engine.store.instances import InstanceRow
 from engine.store.jobs import JobRow
 from engine.store.messages import MessageRow
 from engine.store.user_tasks import UserTaskRow
+
+if TYPE_CHECKING:
+    from engine.definition.carry_over import CarryOverMap
+    from engine.definition.diagram import FormField
+    from engine.definition.process_definition import ProcessDefinition
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +86,8 @@ class InstanceView:
     end_events: tuple[str, ...]
 
 
-def task_view(row: UserTaskRow, instance: InstanceRow, definition: ProcessDefinition) -> TaskView:
-    """A task with its form as it stands now."""
-    data = load_state(instance.token_state).data
-    fields = definition.process.nodes[row.flow_node].fields
+def task_view(row: UserTaskRow, instance: InstanceRow, definition: ProcessDefinition | None) -> TaskView:
+    """A task with its form as it stands now; without a definition, a task without its form."""
     return TaskView(
         id=format_id(Kind.TASK, row.id),
         instance=format_id(Kind.INSTANCE, row.instance),
@@ -101,8 +101,14 @@ def task_view(row: UserTaskRow, instance: InstanceRow, definition: ProcessDefini
         completed_at=row.completed_at,
         customer=instance.customer,
         period=instance.period,
-        fields=tuple(_field_view(field, definition.carry_over, data, instance.previous_values) for field in fields),
+        fields=tuple(_form(row, instance, definition)) if definition is not None else (),
     )
+
+
+def _form(row: UserTaskRow, instance: InstanceRow, definition: ProcessDefinition) -> Iterator[FieldView]:
+    data = load_state(instance.token_state).data
+    for field in definition.process.nodes[row.flow_node].fields:
+        yield _field_view(field, definition.carry_over, data, instance.previous_values)
 
 
 def _field_view(field: FormField, carry_over: CarryOverMap, data: Mapping[str, Value], previous: Mapping[str, Any]) -> FieldView:

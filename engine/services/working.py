@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from queue import Empty, SimpleQueue
 from typing import TypeAlias
 
 import structlog
@@ -46,26 +47,35 @@ class Worker:
         self._name = name
         self._concurrency = concurrency
         self._report = report
-        self._stop = threading.Event()
+        self._stopping = False
+        self._stop_asked: SimpleQueue[None] = SimpleQueue()
         self._in_flight: dict[Future[Outcome], JobRow] = {}
 
     def stop(self) -> None:
-        """Take no more work; `run` returns when what is in flight is committed. Safe in a signal handler."""
-        self._stop.set()
+        """Take no more work; `run` returns when what is in flight is committed.
+
+        Safe in a signal handler: it takes no lock that the interrupted code may hold, as setting an Event would.
+        """
+        self._stopping = True
+        self._stop_asked.put(None)
 
     def run(self, *, until_idle: bool = False) -> Backlog:
         """Work until `stop`, or with `until_idle` until nothing is due."""
         with ThreadPoolExecutor(self._concurrency, thread_name_prefix="connector") as pool:
-            while not self._stop.is_set():
+            while not self._stopping:
                 busy = self._deliver_messages() | self._lease_jobs(pool) | self._commit_finished(_POLL_SECONDS)
                 if busy or self._in_flight:
                     continue
                 if until_idle:
                     break
-                self._stop.wait(_POLL_SECONDS)
+                self._pause()
             while self._in_flight:
                 self._commit_finished(_POLL_SECONDS)
         return self._backlog()
+
+    def _pause(self) -> None:
+        with suppress(Empty):
+            self._stop_asked.get(timeout=_POLL_SECONDS)
 
     @property
     def _by(self) -> str:
@@ -73,7 +83,7 @@ class Worker:
 
     def _deliver_messages(self) -> bool:
         delivered = False
-        while not self._stop.is_set() and (message := deliver_next(self._runtime, self._by)) is not None:
+        while not self._stopping and (message := deliver_next(self._runtime, self._by)) is not None:
             delivered = True
             self._report(message)
             self._commit_finished(0)

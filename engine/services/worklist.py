@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
 from engine.connector import Value
 from engine.definition.carry_over import read_values, refuse_other_bill
 from engine.definition.data_item import DataType, Drop
-from engine.definition.diagram import FormField
-from engine.definition.process_definition import ProcessDefinition
 from engine.errors import DataRefused, NotPermitted, TaskNotOpen
 from engine.execution.state import load_state
-from engine.execution.transition import CompleteUserTask
-from engine.expressions import parse_condition
 from engine.model.identifiers import Kind, format_id, parse_id
 from engine.model.text import did_you_mean
-from engine.services.applying import apply_transition
 from engine.services.permission import check_permitted
 from engine.services.runtime import Runtime
 from engine.services.views import TaskView, task_view
@@ -26,18 +21,33 @@ from engine.store import history, instances, user_tasks
 from engine.store.instances import InstanceRow
 from engine.store.user_tasks import UserTaskRow
 
+if TYPE_CHECKING:
+    from engine.definition.diagram import FormField
+    from engine.definition.process_definition import ProcessDefinition
+
 PAGE = 1_000
 
 
 def tasks(
-    runtime: Runtime, filters: Mapping[str, Any], *, completed: bool = False, after: str | None = None, limit: int = PAGE
+    runtime: Runtime,
+    filters: Mapping[str, Any],
+    *,
+    completed: bool = False,
+    after: str | None = None,
+    limit: int = PAGE,
+    forms: bool = True,
 ) -> list[TaskView]:
-    """A page of tasks, oldest first. `filters`: process, group_name, claimed_by, customer, period."""
+    """A page of tasks, oldest first. `filters`: process, group_name, claimed_by, customer, period.
+
+    Without `forms` their fields are left out: most of the time that a short listing takes would go into reading definitions.
+    """
     states = user_tasks.OPEN + ((user_tasks.COMPLETED,) if completed else ())
     behind = parse_id(Kind.TASK, after) if after else 0
     with runtime.database.reading() as connection:
         rows = user_tasks.listing(connection, states, filters, behind, limit)
         of = instances.get_many(connection, (row.instance for row in rows))
+        if not forms:
+            return [task_view(row, of[row.instance], None) for row in rows]
         return [_view(connection, runtime, row, of[row.instance]) for row in rows]
 
 
@@ -95,7 +105,10 @@ def complete(runtime: Runtime, task_id: str, raw: Mapping[str, Value], user: str
 
     Raises NotFound, NotPermitted, TaskNotOpen, DataRefused; then nothing has changed.
     """
-    from engine.execution.advance import advance  # loads the execution library, which listings don't need
+    # These load the execution library, which listings don't need.
+    from engine.execution.advance import advance
+    from engine.execution.transition import CompleteUserTask
+    from engine.services.applying import apply_transition
 
     with runtime.database.transaction() as connection:
         row, instance, definition = _open_task(connection, runtime, task_id)
@@ -118,7 +131,7 @@ def _open_task(connection: Connection, runtime: Runtime, task_id: str) -> tuple[
         instance = instances.lock(connection, row.instance)
         row = user_tasks.get(connection, number)  # as it is now that nobody else can change it
     if row.state not in user_tasks.OPEN:
-        done = f"{row.state} by {row.claimed_by}" if row.claimed_by else row.state
+        done = f"completed by {row.claimed_by}" if row.state == user_tasks.COMPLETED else row.state
         raise TaskNotOpen(f"Expected {task_id} to be open, but it is {done}. Do: run-process tasks.")
     return row, instance, runtime.definition(connection, instance.process, instance.version)
 
@@ -155,6 +168,8 @@ def _read_form(
 def _check_required(
     field: FormField, definition: ProcessDefinition, values: Mapping[str, Value], after: Mapping[str, Value]
 ) -> None:
+    from engine.expressions import parse_condition  # only forms need the expression language
+
     required = field.required or (field.required_if is not None and parse_condition(field.required_if).holds(after))
     item = definition.carry_over.items[field.name]
     # A decision is made each time the task is done: the one of an earlier visit (sent back, declined again) never stands in.

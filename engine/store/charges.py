@@ -5,16 +5,21 @@ Written before and after each call to Stripe; the compare-and-sets decide when t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from engine.connector import Charge, ChargeRequest, ChargeResult, ChargeState
 from engine.store.tables import charges
+
+# What every step asks, built once; see the package.
+_ADD = insert(charges)
+_FIND = select(charges).where(charges.c.charge_key == bindparam("key"))
+_APPLY = update(charges).where(charges.c.charge_key == bindparam("key"), charges.c.state != ChargeState.SUCCEEDED)
 
 
 def _record(row: Row[Any]) -> Charge:
@@ -50,7 +55,7 @@ def _frozen(request: ChargeRequest, instance: int) -> dict[str, Any]:
 
 def find(connection: Connection, charge_key: str) -> Charge | None:
     """One charge."""
-    row = connection.execute(select(charges).where(charges.c.charge_key == charge_key)).first()
+    row = connection.execute(_FIND, {"key": charge_key}).first()
     return _record(row) if row else None
 
 
@@ -61,7 +66,7 @@ def prepare(connection: Connection, request: ChargeRequest, instance: int, at: d
         try:
             with connection.begin_nested():
                 values = _frozen(request, instance)
-                connection.execute(insert(charges).values(**values, generation=1, created_at=at, updated_at=at))
+                connection.execute(_ADD, {**values, "generation": 1, "created_at": at, "updated_at": at})
         except IntegrityError:
             pass  # another worker was first; its row is the one
         existing = find(connection, request.charge_key)
@@ -81,29 +86,34 @@ def begin_confirm(connection: Connection, charge_key: str, attempt: int, payment
     return _change(connection, charge_key, {"attempt": attempt - 1}, values, at)
 
 
-def replace_intent(connection: Connection, request: ChargeRequest, canceled: str, instance: int, at: datetime) -> Charge:
-    """Freeze `request` anew as the next generation, where `canceled` is the intent that is stored."""
+def replace_intent(connection: Connection, request: ChargeRequest, canceled: str | None, instance: int, at: datetime) -> Charge:
+    """Freeze `request` anew as the next generation, where `canceled` is the intent that is stored (None: no intent is)."""
     values = {**_frozen(request, instance), "generation": charges.c.generation + 1, "payment_method": None, "reason": None}
     return _change(connection, request.charge_key, {"intent": canceled}, values, at)
 
 
 def apply(connection: Connection, result: ChargeResult, at: datetime) -> None:
     """Record how an attempt ended. A success is never overwritten."""
-    statement = update(charges).where(charges.c.charge_key == result.charge_key, charges.c.state != ChargeState.SUCCEEDED)
     values = {"state": result.state, "reason": result.reason, "charged_at": result.charged_at, "updated_at": at}
-    connection.execute(statement.values(**values))
+    connection.execute(_APPLY, {"key": result.charge_key, **values})
 
 
 def _change(
     connection: Connection, charge_key: str, expected: Mapping[str, Any], values: Mapping[str, Any], at: datetime
 ) -> Charge:
-    statement = update(charges).where(charges.c.charge_key == charge_key)
+    statement = update(charges).where(charges.c.charge_key == charge_key, charges.c.state != ChargeState.SUCCEEDED)
     for column, value in expected.items():
         statement = statement.where(charges.c[column].is_(None) if value is None else charges.c[column] == value)
     connection.execute(statement.values(**values, updated_at=at))
     after = find(connection, charge_key)
     assert after is not None
     return after
+
+
+def of_instances(connection: Connection, instances: Iterable[int]) -> dict[int, Charge]:
+    """Instance -> the charge that was frozen for it, for many at once."""
+    query = select(charges).where(charges.c.instance_id.in_(list(instances)))
+    return {row.instance_id: _record(row) for row in connection.execute(query)}
 
 
 def touched_by(connection: Connection, instance: int) -> list[Charge]:

@@ -70,20 +70,36 @@ class Database:
             )
         from engine.store.migrate import upgrade  # imports Alembic, which most starts don't need
 
-        with self._writer:
-            upgrade(self.engine)
+        try:
+            with self._writer:
+                upgrade(self.engine)
+        except DBAPIError as error:
+            raise self._unusable(error) from error
 
     def _schema(self) -> str | None:
         try:
             with self.reading() as connection:
                 if not self.engine.dialect.has_table(connection, "alembic_version"):
+                    self._refuse_foreign(connection)
                     return None
                 return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
         except DBAPIError as error:
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: DBAPIError) -> ConfigurationInvalid:
+        return ConfigurationInvalid(
+            f"Expected a database of run-process at {self.engine.url.render_as_string()}, but it can't be used "
+            f"({_reason(error)}). Do: check --database or RUN_PROCESS_DATABASE."
+        )
+
+    def _refuse_foreign(self, connection: Connection) -> None:
+        """What another program stores gets no tables of ours."""
+        tables = self.engine.dialect.get_table_names(connection)
+        if tables:
             raise ConfigurationInvalid(
-                f"Expected a database at {self.engine.url.render_as_string()}, but it can't be used "
-                f"({_reason(error)}). Do: check --database or RUN_PROCESS_DATABASE."
-            ) from error
+                f"Expected a database of run-process or an empty one at {self.engine.url.render_as_string()}, but it holds "
+                f"something else (a table {tables[0]}). Do: check --database or RUN_PROCESS_DATABASE."
+            )
 
 
 def _reason(error: DBAPIError) -> str:

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select
 
 from engine.store.tables import deployment_files, deployments
+
+# What every start asks, built once; see the package.
+_NEWEST = select(deployments).where(deployments.c.process == bindparam("process")).order_by(deployments.c.version.desc()).limit(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +28,7 @@ class Deployment:
 
 def newest(connection: Connection, process: str) -> Deployment | None:
     """The newest version of a process."""
-    query = select(deployments).where(deployments.c.process == process).order_by(deployments.c.version.desc()).limit(1)
-    row = connection.execute(query).first()
+    row = connection.execute(_NEWEST, {"process": process}).first()
     return Deployment(*row) if row else None
 
 

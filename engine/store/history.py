@@ -12,11 +12,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from engine.store.tables import history
 
 _ROOT = "0" * 64
+
+# What every step asks, built once; see the package.
+_APPEND = insert(history)
+_HEAD = (
+    select(history.c.number, history.c.hash)
+    .where(history.c.instance_id == bindparam("instance"))
+    .order_by(history.c.number.desc())
+    .limit(1)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +52,11 @@ def append(connection: Connection, instance: int, at: datetime, by: str, events:
         rows.append(
             {"instance_id": instance, "number": number, "at": at, "event": event, "by": by, "details": details, "hash": sealed}
         )
-    connection.execute(insert(history), rows)
+    connection.execute(_APPEND, rows)
 
 
 def _head(connection: Connection, instance: int) -> tuple[int, str]:
-    query = select(history.c.number, history.c.hash).where(history.c.instance_id == instance)
-    row = connection.execute(query.order_by(history.c.number.desc()).limit(1)).first()
+    row = connection.execute(_HEAD, {"instance": instance}).first()
     return (row.number, row.hash) if row else (0, _ROOT)
 
 

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, insert, select, update
 
 from engine.model.identifiers import Kind, unknown
 from engine.store.tables import incidents
+
+_RESOLVE = update(incidents).where(incidents.c.resolved_at.is_(None))
+_RESOLVE_OF_JOB = _RESOLVE.where(incidents.c.job_id == bindparam("of_job"))  # asked in every step, built once; see the package
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +47,14 @@ def get(connection: Connection, number: int) -> IncidentRow:
     return IncidentRow(*row)
 
 
-def resolve(connection: Connection, where: Mapping[str, Any], by: str, at: datetime) -> int:
-    """Resolve the open incidents with these column values, and say how many there were."""
-    statement = update(incidents).where(incidents.c.resolved_at.is_(None))
-    for column, value in where.items():
-        statement = statement.where(incidents.c[column] == value)
-    return int(connection.execute(statement.values(resolved_at=at, resolved_by=by)).rowcount)
+def resolve(connection: Connection, number: int, by: str, at: datetime) -> None:
+    """Resolve an incident, if it is open."""
+    connection.execute(_RESOLVE.where(incidents.c.id == number), {"resolved_at": at, "resolved_by": by})
+
+
+def resolve_of_job(connection: Connection, job: int, by: str, at: datetime) -> None:
+    """Resolve the open incidents of a job."""
+    connection.execute(_RESOLVE_OF_JOB, {"of_job": job, "resolved_at": at, "resolved_by": by})
 
 
 def listing(connection: Connection, *, instance: int | None = None, resolved: bool = False) -> list[IncidentRow]:

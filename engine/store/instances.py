@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from engine.errors import InstanceNotActive
@@ -16,6 +16,13 @@ from engine.store.tables import bills, instances
 
 ACTIVE, COMPLETED, CANCELLED = "active", "completed", "cancelled"
 MANUAL, REUSE, MESSAGE = "manual", "reuse", "message"
+
+# What every step asks, built once; see the package.
+_ADD = insert(instances)
+_CLAIM_BILL = insert(bills)
+_GET = select(instances).where(instances.c.id == bindparam("instance"))
+_LOCK = _GET.with_for_update()
+_SAVE = update(instances).where(instances.c.id == bindparam("instance"), instances.c.revision == bindparam("as_read"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +68,7 @@ def _record(row: Row[Any]) -> InstanceRow:
 def add(connection: Connection, new: NewInstance) -> int:
     """Store a new instance, still without tokens, and give its number."""
     values = {f.name: getattr(new, f.name) for f in fields(new)}
-    inserted = connection.execute(insert(instances).values(**values, state=ACTIVE, token_state="", revision=0))
+    inserted = connection.execute(_ADD, {**values, "state": ACTIVE, "token_state": "", "revision": 0})
     assert inserted.inserted_primary_key is not None
     return int(inserted.inserted_primary_key[0])
 
@@ -74,7 +81,7 @@ def claim_bill(connection: Connection, process: str, customer: str, period: str,
     key = {"process": process, "customer": customer, "period": period}
     try:
         with connection.begin_nested():
-            connection.execute(insert(bills).values(**key, instance_id=instance))
+            connection.execute(_CLAIM_BILL, {**key, "instance_id": instance})
     except IntegrityError:
         return billed_by(connection, process, customer, period)
     return None
@@ -94,7 +101,7 @@ def free_bill(connection: Connection, instance: int) -> None:
 
 def get(connection: Connection, number: int) -> InstanceRow:
     """One instance. Raises NotFound."""
-    row = connection.execute(select(instances).where(instances.c.id == number)).first()
+    row = connection.execute(_GET, {"instance": number}).first()
     if row is None:
         raise unknown(Kind.INSTANCE, number)
     return _record(row)
@@ -108,7 +115,7 @@ def get_many(connection: Connection, numbers: Iterable[int]) -> dict[int, Instan
 
 def lock(connection: Connection, number: int) -> InstanceRow:
     """One instance, kept from changing until this transaction ends. Raises NotFound, InstanceNotActive."""
-    row = connection.execute(select(instances).where(instances.c.id == number).with_for_update()).first()
+    row = connection.execute(_LOCK, {"instance": number}).first()
     if row is None:
         raise unknown(Kind.INSTANCE, number)
     if row.state != ACTIVE:
@@ -124,9 +131,8 @@ def save(connection: Connection, instance: InstanceRow, token_state: str, ended:
 
     A compare-and-set on the revision: nothing that another transaction wrote meanwhile is overwritten.
     """
-    where = (instances.c.id == instance.id, instances.c.revision == instance.revision)
     values = {"token_state": token_state, "revision": instance.revision + 1, **ended}
-    changed = connection.execute(update(instances).where(*where).values(**values)).rowcount
+    changed = connection.execute(_SAVE, {"instance": instance.id, "as_read": instance.revision, **values}).rowcount
     if changed != 1:
         raise InstanceNotActive(
             f"Expected {format_id(Kind.INSTANCE, instance.id)} to be as it was read, but it has moved on. Do: try again."
@@ -134,17 +140,15 @@ def save(connection: Connection, instance: InstanceRow, token_state: str, ended:
 
 
 def successor(connection: Connection, number: int) -> int | None:
-    """The instance that was started from this one."""
-    query = select(instances.c.id).where(instances.c.previous_id == number).order_by(instances.c.id).limit(1)
-    found: int | None = connection.execute(query).scalar()
-    return found
+    """The instance that was started from this one. A cancelled one counts only where there is no other."""
+    return successors(connection, [number]).get(number)
 
 
 def successors(connection: Connection, numbers: Iterable[int]) -> dict[int, int]:
     """Instance -> the instance that was started from it, for many at once."""
     query = select(instances.c.previous_id, instances.c.id).where(instances.c.previous_id.in_(list(numbers)))
     found: dict[int, int] = {}
-    for row in connection.execute(query.order_by(instances.c.id)):
+    for row in connection.execute(query.order_by(instances.c.state == CANCELLED, instances.c.id)):
         found.setdefault(row.previous_id, row.id)
     return found
 

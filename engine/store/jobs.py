@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, func, insert, or_, select, update
 
 from engine.errors import LeaseLost
 from engine.model.identifiers import Kind, format_id, unknown
@@ -19,6 +19,14 @@ from engine.store.tables import jobs
 
 READY, LEASED, FAILED, DONE, WITHDRAWN = "ready", "leased", "failed", "done", "withdrawn"
 OPEN = (READY, LEASED, FAILED)
+
+# What every step asks, built once; see the package.
+_ADD = insert(jobs)
+_GET = select(jobs).where(jobs.c.id == bindparam("job"))
+_LOCK_FENCE = select(jobs.c.fence, jobs.c.state).where(jobs.c.id == bindparam("job")).with_for_update()
+_CLOSE = update(jobs).where(
+    jobs.c.instance_id == bindparam("of_instance"), jobs.c.token == bindparam("of_token"), jobs.c.state.in_(OPEN)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +52,14 @@ class JobRow:
 
 def add(connection: Connection, values: Mapping[str, Any]) -> int:
     """Store a job that has just been created, ready to run, and give its number."""
-    inserted = connection.execute(insert(jobs).values(**values, state=READY, attempts=0, fence=0))
+    inserted = connection.execute(_ADD, {**values, "state": READY, "attempts": 0, "fence": 0})
     assert inserted.inserted_primary_key is not None
     return int(inserted.inserted_primary_key[0])
 
 
 def get(connection: Connection, number: int) -> JobRow:
     """One job. Raises NotFound."""
-    row = connection.execute(select(jobs).where(jobs.c.id == number)).first()
+    row = connection.execute(_GET, {"job": number}).first()
     if row is None:
         raise unknown(Kind.JOB, number)
     return JobRow(*row)
@@ -75,8 +83,7 @@ def lease_due(connection: Connection, worker: str, now: datetime, until: datetim
 
 def check_fence(connection: Connection, number: int, fence: int) -> None:
     """Keep the job ours until this transaction ends. Raises LeaseLost when a newer lease exists or the job is over."""
-    query = select(jobs.c.fence, jobs.c.state).where(jobs.c.id == number).with_for_update()
-    row = connection.execute(query).one()
+    row = connection.execute(_LOCK_FENCE, {"job": number}).one()
     if row.fence != fence or row.state != LEASED:
         raise LeaseLost(
             f"Expected to hold the lease of {format_id(Kind.JOB, number)}, but it is {row.state} under a newer one. "
@@ -100,9 +107,14 @@ def fail(connection: Connection, number: int, error: str) -> None:
 
 def close(connection: Connection, instance: int, token: int, state: str, at: datetime) -> None:
     """A job is done or withdrawn."""
-    where = (jobs.c.instance_id == instance, jobs.c.token == token, jobs.c.state.in_(OPEN))
     values = {"state": state, "ended_at": at, "lease_until": None, "worker": None}
-    connection.execute(update(jobs).where(*where).values(**values))
+    connection.execute(_CLOSE, {"of_instance": instance, "of_token": token, **values})
+
+
+def number_of(connection: Connection, instance: int, token: int) -> int:
+    """The job that a token of an instance waits or waited at."""
+    query = select(jobs.c.id).where(jobs.c.instance_id == instance, jobs.c.token == token)
+    return int(connection.execute(query).scalar_one())
 
 
 def withdraw_all(connection: Connection, instance: int, at: datetime) -> None:

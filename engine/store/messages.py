@@ -7,12 +7,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from engine.model.identifiers import Kind, unknown
 from engine.store.tables import messages
 
 WAITING, DELIVERED, FAILED = "waiting", "delivered", "failed"
+
+# What every step asks, built once; see the package.
+_ADD = insert(messages)
+_GET = select(messages).where(messages.c.id == bindparam("message"))
+_COUNT = select(func.count()).select_from(messages).where(messages.c.instance_id == bindparam("instance"))
+_LOCK_DUE = (
+    select(messages)
+    .where(messages.c.state == WAITING, messages.c.run_at <= bindparam("now"))
+    .order_by(messages.c.run_at, messages.c.id)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+)
+_TRIED = update(messages).where(messages.c.id == bindparam("message")).values(attempts=messages.c.attempts + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +50,14 @@ class MessageRow:
 
 def add(connection: Connection, values: Mapping[str, Any]) -> int:
     """Store a message that has just been thrown, and give its number."""
-    inserted = connection.execute(insert(messages).values(**values, state=WAITING, attempts=0))
+    inserted = connection.execute(_ADD, {**values, "state": WAITING, "attempts": 0})
     assert inserted.inserted_primary_key is not None
     return int(inserted.inserted_primary_key[0])
 
 
 def get(connection: Connection, number: int) -> MessageRow:
     """One message. Raises NotFound."""
-    row = connection.execute(select(messages).where(messages.c.id == number)).first()
+    row = connection.execute(_GET, {"message": number}).first()
     if row is None:
         raise unknown(Kind.MESSAGE, number)
     return MessageRow(*row)
@@ -52,27 +65,29 @@ def get(connection: Connection, number: int) -> MessageRow:
 
 def lock_due(connection: Connection, now: datetime) -> MessageRow | None:
     """The longest waiting message, kept from other workers until this transaction ends."""
-    query = select(messages).where(messages.c.state == WAITING, messages.c.run_at <= now)
-    query = query.order_by(messages.c.run_at, messages.c.id).limit(1).with_for_update(skip_locked=True)
-    row = connection.execute(query).first()
+    row = connection.execute(_LOCK_DUE, {"now": now}).first()
     return MessageRow(*row) if row else None
 
 
 def mark_delivered(connection: Connection, number: int, instance: int, at: datetime) -> None:
     """The message started this instance."""
-    values = {"state": DELIVERED, "delivered_at": at, "delivered_to": instance, "attempts": messages.c.attempts + 1}
-    connection.execute(update(messages).where(messages.c.id == number).values(**values))
+    values = {"state": DELIVERED, "delivered_at": at, "delivered_to": instance}
+    connection.execute(_TRIED, {"message": number, **values})
 
 
 def mark_failed(connection: Connection, number: int, error: str) -> None:
     """The message could not be delivered; a person is needed."""
-    values = {"state": FAILED, "last_error": error, "attempts": messages.c.attempts + 1}
-    connection.execute(update(messages).where(messages.c.id == number).values(**values))
+    connection.execute(_TRIED, {"message": number, "state": FAILED, "last_error": error})
 
 
 def put_back(connection: Connection, number: int, run_at: datetime) -> None:
     """Have the message delivered again."""
     connection.execute(update(messages).where(messages.c.id == number).values(state=WAITING, run_at=run_at))
+
+
+def count_thrown(connection: Connection, instance: int) -> int:
+    """How many messages an instance has thrown."""
+    return int(connection.execute(_COUNT, {"instance": instance}).scalar_one())
 
 
 def of_instance(connection: Connection, instance: int) -> list[MessageRow]:

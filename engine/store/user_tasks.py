@@ -7,13 +7,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, insert, select, update
 
 from engine.model.identifiers import Kind, unknown
 from engine.store.tables import instances, user_tasks
 
 OFFERED, CLAIMED, COMPLETED, WITHDRAWN = "offered", "claimed", "completed", "withdrawn"
 OPEN = (OFFERED, CLAIMED)
+
+# What every step asks, built once; see the package.
+_ADD = insert(user_tasks)
+_GET = select(user_tasks).where(user_tasks.c.id == bindparam("task"))
+_CLAIM = update(user_tasks).where(user_tasks.c.id == bindparam("task"), user_tasks.c.state == OFFERED)
+_CLOSE = update(user_tasks).where(
+    user_tasks.c.instance_id == bindparam("of_instance"),
+    user_tasks.c.token == bindparam("of_token"),
+    user_tasks.c.state.in_(OPEN),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +46,14 @@ class UserTaskRow:
 
 def add(connection: Connection, values: Mapping[str, Any]) -> int:
     """Store a task that has just been opened, offered to its group, and give its number."""
-    inserted = connection.execute(insert(user_tasks).values(**values, state=OFFERED))
+    inserted = connection.execute(_ADD, {**values, "state": OFFERED})
     assert inserted.inserted_primary_key is not None
     return int(inserted.inserted_primary_key[0])
 
 
 def get(connection: Connection, number: int) -> UserTaskRow:
     """One task. Raises NotFound."""
-    row = connection.execute(select(user_tasks).where(user_tasks.c.id == number)).first()
+    row = connection.execute(_GET, {"task": number}).first()
     if row is None:
         raise unknown(Kind.TASK, number)
     return UserTaskRow(*row)
@@ -51,9 +61,7 @@ def get(connection: Connection, number: int) -> UserTaskRow:
 
 def claim(connection: Connection, number: int, user: str) -> bool:
     """Make an offered task this user's. One statement decides between two claimers: False for the one who came late."""
-    where = (user_tasks.c.id == number, user_tasks.c.state == OFFERED)
-    values = {"state": CLAIMED, "claimed_by": user}
-    return connection.execute(update(user_tasks).where(*where).values(**values)).rowcount == 1
+    return connection.execute(_CLAIM, {"task": number, "state": CLAIMED, "claimed_by": user}).rowcount == 1
 
 
 def release(connection: Connection, number: int, user: str) -> bool:
@@ -65,8 +73,8 @@ def release(connection: Connection, number: int, user: str) -> bool:
 
 def close(connection: Connection, instance: int, token: int, state: str, at: datetime) -> None:
     """A task is completed or withdrawn."""
-    where = (user_tasks.c.instance_id == instance, user_tasks.c.token == token, user_tasks.c.state.in_(OPEN))
-    connection.execute(update(user_tasks).where(*where).values(state=state, completed_at=at))
+    values = {"state": state, "completed_at": at}
+    connection.execute(_CLOSE, {"of_instance": instance, "of_token": token, **values})
 
 
 def withdraw_all(connection: Connection, instance: int, at: datetime) -> None:

@@ -55,7 +55,7 @@ class MemoryLedger:
     def begin_confirm(self, charge_key: str, attempt: int, payment_method: str) -> Charge:
         def change(row: Charge | None) -> Charge:
             assert row is not None
-            if row.attempt == attempt - 1:
+            if row.attempt == attempt - 1 and row.state is not ChargeState.SUCCEEDED:
                 return replace(row, attempt=attempt, payment_method=payment_method, state=ChargeState.CONFIRMING, reason=None)
             return row
 

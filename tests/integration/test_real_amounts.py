@@ -12,8 +12,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
+from stripe import StripeClient
 
 from connectors.registry import ConnectorSettings, build_connectors
 from connectors.stripe.client import build_client
@@ -50,16 +52,15 @@ class Billing:
     runtime: Runtime
     clock: TurnedClock
     mail: Path
-    stripe_url: str
+    stripe: StripeClient
     accounts: dict[str, Account] = field(default_factory=dict)
     credited: list[tuple[str, str]] = field(default_factory=list)
 
     def enrol(self, account: Account) -> None:
         """Save a card at Stripe and start the first month by hand."""
-        client = build_client(KEY, self.stripe_url)
-        card = client.v1.payment_methods.create({"type": "card", "card": {"token": "tok_visa"}}).id
-        settings = {"default_payment_method": card}
-        customer = client.v1.customers.create({"name": account.name, "payment_method": card, "invoice_settings": settings}).id
+        card = self.stripe.v1.payment_methods.create({"type": "card", "card": {"token": "tok_visa"}}).id
+        default: Any = {"default_payment_method": card}
+        customer = self.stripe.v1.customers.create({"payment_method": card, "invoice_settings": default}).id
         self.accounts[customer] = account
         values = {"customer_name": account.name, "email": account.email, "stripe_customer_id": customer}
         start_by_hand(self.runtime, PROCESS, {**values, "currency": CURRENCY, "billing_month": PERIODS[0]}, "olivia")
@@ -107,7 +108,7 @@ def billing(tmp_path: Path) -> Iterator[Billing]:
         settings = ConnectorSettings(KEY, sandbox.url, False, mail.as_uri(), "Billing <billing@example.com>")
         runtime = Runtime(database, clock, build_connectors(settings), Configuration(GROUPS))
         deploy(runtime, read_files(DIAGRAM), "olivia")
-        yield Billing(runtime, clock, mail, sandbox.url)
+        yield Billing(runtime, clock, mail, build_client(KEY, sandbox.url))
     database.close()
 
 
@@ -164,7 +165,7 @@ def assert_chain_is_whole(runtime: Runtime, customer: str) -> None:
 def charged_by_stripe(billing: Billing) -> dict[tuple[str, str], int]:
     """What Stripe's own list of payments says it took, by customer and period, in pence."""
     charged: dict[tuple[str, str], int] = {}
-    for intent in build_client(KEY, billing.stripe_url).v1.payment_intents.list({"limit": 100}).auto_paging_iter():
+    for intent in billing.stripe.v1.payment_intents.list({"limit": 100}).auto_paging_iter():
         bill = (str(intent.customer), intent.metadata["period"])
         assert (intent.status, intent.currency, bill in charged) == ("succeeded", "gbp", False)
         charged[bill] = intent.amount_received

@@ -11,7 +11,7 @@ import pytest
 from engine.definition.diagram import Diagram, Process
 from engine.definition.diagram_reader import read_diagram
 from engine.errors import DefinitionInvalid
-from tests.unit.check.drawing import HEAD, diagram
+from tests.builders.drawing import HEAD, diagram
 
 CORPUS = Path(os.environ.get("BPMN_CORPUS", Path(__file__).parents[3] / "shared" / "corpus"))
 FOREIGN = sorted(CORPUS.rglob("*.bpmn")) if CORPUS.is_dir() else []

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from connectors.email.address import email_address
+from connectors.email.language import Compiler
 from connectors.email.message import Content, build_message
 from connectors.email.send import EmailParameters
 from connectors.email.templates import Rendered, Templates
@@ -22,7 +23,7 @@ def render(text: str | bytes, html: str | None = None, **variables: object) -> R
     resources = {"mail/charged.txt": text if isinstance(text, bytes) else f"Subject: About it\n\n{text}".encode()}
     if html is not None:
         resources["mail/charged.html"] = html.encode()
-    return Templates(resources).render("charged", {"locale": "en", **variables})
+    return Templates(resources, Compiler()).render("charged", {"locale": "en", **variables})
 
 
 def test_subject_and_text_come_from_one_file() -> None:
@@ -119,6 +120,12 @@ def test_huge_loops_and_huge_texts_are_refused() -> None:
         render("x" * 300_000)
 
 
+def test_the_rounds_of_one_mail_are_not_counted_for_the_next() -> None:
+    templates = Templates({"mail/charged.txt": b"Subject: a\n\n{% for x in xs %}{% endfor %}b"}, Compiler())
+    for _ in range(3):
+        assert templates.render("charged", {"locale": "en", "xs": [1] * 60_000}).text == "b"
+
+
 def test_loops_know_where_they_are() -> None:
     assert (
         render("{% for x in xs %}{{ loop.index }}/{{ loop.length }}{{ x }} {% else %}none{% endfor %}", xs=["a", "b"]).text
@@ -173,7 +180,7 @@ def test_a_byte_order_mark_and_windows_line_ends_do_no_harm() -> None:
 
 def test_a_missing_template_names_those_that_are_there() -> None:
     with pytest.raises(DefinitionInvalid, match=r"mail/charged\.txt, but the deployed definition has mail/failed\.txt"):
-        Templates({"mail/failed.txt": b""}).render("charged", {})
+        Templates({"mail/failed.txt": b""}, Compiler()).render("charged", {})
 
 
 def _parameters(**changes: object) -> EmailParameters:

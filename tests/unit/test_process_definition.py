@@ -6,7 +6,7 @@ import pytest
 
 from engine.definition.process_definition import digest_of, read_definition
 from engine.errors import DefinitionInvalid
-from tests.unit.check.drawing import billing, carry_over, files, start
+from tests.builders.drawing import billing, carry_over, files, start
 
 
 def test_a_definition_knows_its_start_events_and_files() -> None:

@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 from lxml import etree
 from ruamel.yaml import YAML
 
+from connectors.email.language import Compiler
 from connectors.email.templates import Templates
 
 PROCESSES = Path(__file__).parents[2] / "processes"
@@ -305,7 +306,7 @@ def test_no_form_can_turn_a_bill_into_another() -> None:
 
 # --- the mails --------------------------------------------------------------------------------------------------------
 
-TEMPLATES = Templates({f"mail/{path.name}": path.read_bytes() for path in MAILS})
+TEMPLATES = Templates({f"mail/{path.name}": path.read_bytes() for path in MAILS}, Compiler())
 MAIL_TASKS = {node: e for node, e in NODES.items() if attribute(e, "topic") == "email.send"}
 DATA = {
     "email": "ada@example.com",

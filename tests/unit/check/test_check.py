@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from engine.definition.check import check
 from engine.definition.finding import Severity
-from tests.unit.check.drawing import (
+from tests.builders.drawing import (
     billing,
     carry_over,
     connectors,

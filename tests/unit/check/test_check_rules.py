@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.definition.check import RULES, verdict
-from tests.unit.check.drawing import (
+from tests.builders.drawing import (
     ITEMS,
     REPEATS,
     billing,

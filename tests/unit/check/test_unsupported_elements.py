@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.check.drawing import billing, boundary, element, end, files, found, start, user
+from tests.builders.drawing import billing, boundary, element, end, files, found, start, user
 
 REFUSED = {
     "a multi-instance marker": {"call": element("userTask", "call", "<multiInstanceLoopCharacteristics/>")},

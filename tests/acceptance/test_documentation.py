@@ -1,0 +1,124 @@
+"""What is written about the command line is what it does: docs/commands.md and docs/json.md."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from engine.connector import ChargeState
+from engine.store import instances, jobs, messages, user_tasks
+from tests.acceptance.program import CHECKOUT, PROCESS, PROCESSES, Program, settings
+
+DOCS = CHECKOUT / "docs"
+
+Forms = dict[str, dict[str, str]]
+
+
+def test_the_command_reference_is_up_to_date() -> None:
+    written = (DOCS / "commands.md").read_text(encoding="utf-8")
+    assert written == runpy.run_path(str(DOCS / "generate.py"))["command_reference"](), "Do: python docs/generate.py"
+
+
+@pytest.fixture(scope="session")
+def forms() -> Forms:
+    """docs/json.md: by heading the keys with their types."""
+    found: Forms = {}
+    for section in re.split(r"^## ", (DOCS / "json.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+        title, _, text = section.partition("\n")
+        found[title] = dict(re.findall(r"^\| `(\w+)` \| ([\w ]+) \|", text, flags=re.MULTILINE))
+        if "What an [instance](#instance) has" in text:
+            found[title] = found["instance"] | found[title]
+    return found
+
+
+KINDS: dict[str, Callable[[Any], bool]] = {
+    "text": lambda value: isinstance(value, str),
+    "integer": lambda value: type(value) is int,
+    "boolean": lambda value: isinstance(value, bool),
+    "object": lambda value: isinstance(value, dict),
+    "any": lambda _: True,
+    "time": lambda value: value.endswith("Z") and datetime.fromisoformat(value).tzinfo is not None,
+}
+
+
+def departures(value: Any, kind: str, forms: Forms, place: str) -> Iterator[str]:
+    """Where a value is not what the documentation says."""
+    if kind.endswith(" or null"):
+        if value is not None:
+            yield from departures(value, kind.removesuffix(" or null"), forms, place)
+    elif kind.startswith("list of "):
+        for number, item in enumerate(value):
+            yield from departures(item, kind.removeprefix("list of "), forms, f"{place}[{number}]")
+    elif kind in forms:
+        if list(value) != list(forms[kind]):
+            yield f"{place}: {kind} has {list(value)}, documented are {list(forms[kind])}"
+        for key in value.keys() & forms[kind].keys():
+            yield from departures(value[key], forms[kind][key], forms, f"{place}.{key}")
+    elif not KINDS[kind](value):
+        yield f"{place}: {value!r} is no {kind}"
+
+
+def test_what_commands_print_for_programs_is_what_is_documented(billed: Program, forms: Forms) -> None:
+    run = billed
+    bad, rows = run.folder / "bad.bpmn", run.folder / "rows.csv"
+    bad.write_text("hello")
+    rows.write_text("stripe_customer_id,billing_month,currency\ncus_1,2026-10,EUR\ncus_1,2026-10,EUR\ncus_1,never,EUR\n")
+    run("claim", "t3", "--as", "sara")
+    amount = settings(billing_amount="7", billing_details="Usage")
+    printed = [
+        (run("check", "bad.bpmn", "--json", code=3), "list of finding"),
+        (run("deploy", PROCESSES, "--json"), "list of deployed"),
+        (run("definitions", "--json"), "list of definition"),
+        (run("start", PROCESS, "--csv", "rows.csv", "--json", code=3), "list of row"),
+        (run("start", PROCESS, *settings(stripe_customer_id="cus_2", billing_month="2026-10"), "--json"), "instance"),
+        (run("release", "t3", "--as", "sara", "--json"), "task"),
+        (run("complete", "t3", *amount, "--as", "sara", "--json"), "task"),
+        (run("claim", "t6", "--as", "mia", "--json"), "task"),
+        (run("complete", "t6", *settings(approval="approve"), "--as", "mia", "--json"), "task"),
+        (run("work", "--until-idle", "--json", code=3), "backlog"),
+        (run("incidents", "--json", code=3), "list of incident"),
+        (run("retry", "x1", "--json"), "incident"),
+        (run("instances", "--json"), "list of instance"),
+        (run("tasks", "--all", "--json"), "list of task"),
+        (run("show", "i1", "--json"), "instance in full"),
+        (run("show", "i2", "--json"), "instance in full"),
+        (run("history", "i1", "--json"), "list of entry"),
+        (run("chain", "i1", "--json"), "list of month"),
+        (run("cancel", "i3", "--reason", "Enough.", "--json"), "cancelled instance"),
+    ]
+    assert [each for done, kind in printed for each in departures(done.json, kind, forms, kind)] == []
+    assert all(done.json for done, _ in printed)
+    seen = {kind.removeprefix("list of ") for _, kind in printed}
+    nested = {part.removeprefix("list of ") for form in forms.values() for kind in form.values() for part in kind.split(" or ")}
+    assert forms.keys() - seen - nested == set()
+
+
+def test_money_is_whole_minor_units_and_ids_are_text(billed: Program) -> None:
+    shown = billed("show", "i1", "--json").json
+    assert shown["data"]["billing_amount"] == 12_050
+    assert shown["charges"][0]["amount"] == 12_050
+    assert (shown["id"], shown["next"], shown["tasks"][0]["id"], shown["jobs"][0]["id"]) == ("i1", "i2", "t1", "j1")
+    before = billed("show", "i2", "--json").json["previous_values"]
+    assert before["billing_amount"] == {"value": 12_050, "currency": "EUR"}
+    assert before["billing_details"].keys() == {"value"}
+
+
+STATES = {
+    "instance": {instances.ACTIVE, instances.COMPLETED, instances.CANCELLED},
+    "task": {user_tasks.OFFERED, user_tasks.CLAIMED, user_tasks.COMPLETED, user_tasks.WITHDRAWN},
+    "job": {jobs.READY, jobs.LEASED, jobs.FAILED, jobs.DONE, jobs.WITHDRAWN},
+    "message": {messages.WAITING, messages.DELIVERED, messages.FAILED},
+    "charge": {str(state) for state in ChargeState},
+}
+
+
+@pytest.mark.parametrize("form", STATES)
+def test_every_state_is_documented(form: str) -> None:
+    text = (DOCS / "json.md").read_text(encoding="utf-8").split(f"\n## {form}\n")[1]
+    line = next(line for line in text.splitlines() if line.startswith("| `state` "))
+    assert set(re.findall(r"`(\w+)`", line)) - {"state"} == STATES[form]

@@ -1,0 +1,45 @@
+"""When work fails or a month must not go on: incidents, retries, cancelling."""
+
+from __future__ import annotations
+
+from tests.acceptance.program import PROCESS, Program, bill_of
+
+
+def test_a_charge_that_cannot_be_made_is_an_incident_until_somebody_retries_it(approved: Program, stripe: dict[str, str]) -> None:
+    unset = approved("work", "--until-idle", code=3)
+    assert "Do: run-process incidents" in unset.stderr
+    [incident] = approved("incidents", "--json", code=3).json
+    assert (incident["id"], incident["instance"], incident["job"], incident["flow_node"]) == ("x1", "i1", "j1", "charge")
+    assert "RUN_PROCESS_STRIPE_KEY" in incident["reason"]
+    assert incident["commands"] == ["run-process retry x1"]
+    assert "run-process retry x1" in approved("incidents", code=3).stdout
+
+    assert approved("retry", "j1", "--as", "olivia").stdout == "j1 of i1 waits for a worker again\n"
+    assert "olivia resolved it" in approved.refused("retry", "x1")
+    assert "j1" in approved.refused("retry", "j1")
+    approved("work", "--until-idle", **stripe)
+    assert approved("incidents", "--json").json == []
+    [resolved] = approved("incidents", "--all", "--json").json
+    assert (resolved["resolved_by"], resolved["commands"]) == ("olivia", [])
+    assert approved("show", "i1", "--json").json["charges"][0]["state"] == "succeeded"
+
+
+def test_a_cancelled_month_keeps_its_reason_and_frees_its_period(deployed: Program) -> None:
+    deployed("start", PROCESS, *bill_of("cus_1"))
+    deployed.refused("cancel", "i1", "--reason", " ")
+    cancelled = deployed("cancel", "i1", "--reason", "Wrong customer.", "--as", "olivia")
+    assert cancelled.stdout == "i1 is cancelled; its period can be started again\n"
+    assert "--reuse i1" in cancelled.stderr
+    assert deployed("tasks", "--json").json == []
+    [entry] = [e for e in deployed("history", "i1", "--json").json if e["event"] == "instance_cancelled"]
+    assert (entry["by"], entry["details"]["reason"]) == ("olivia", "Wrong customer.")
+    assert "i1" in deployed.refused("cancel", "i1", "--reason", "Again.")
+    assert deployed("start", PROCESS, *bill_of("cus_1")).stdout == "i2\n"
+
+
+def test_a_month_that_was_charged_keeps_its_period(approved: Program, stripe: dict[str, str]) -> None:
+    worker = approved("work", "--until-idle", **stripe | {"RUN_PROCESS_SMTP_URL": "smtp://127.0.0.1:9"})
+    assert "Waiting for their time: 1 job" in worker.stderr
+    done = approved("cancel", "i1", "--reason", "The mail server is gone for good.", "--json").json
+    assert (done["state"], done["bill_freed"]) == ("cancelled", False)
+    assert "is that bill" in approved.refused("start", PROCESS, *bill_of(done["customer"]))

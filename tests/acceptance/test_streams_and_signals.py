@@ -1,0 +1,112 @@
+"""Data goes to stdout and talk to stderr, whatever these are; and a worker that is told to end finishes what it began."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from connectors.stripe_sandbox import Sandbox
+from tests.acceptance.program import PROCESS, Program, bill_of
+
+PATIENCE_SECONDS = 30
+
+
+def test_talk_stays_out_of_the_data(deployed: Program) -> None:
+    for number in range(2):
+        deployed("start", PROCESS, *bill_of(f"cus_{number}"))
+    page = deployed("tasks", "--limit", "1", "--json")
+    assert [task["id"] for task in page.json] == ["t1"]
+    assert page.stderr == ""
+    page = deployed("tasks", "--limit", "1")
+    assert "t1" in page.stdout
+    assert "--after t1" not in page.stdout
+    assert "--after t1" in page.stderr
+
+
+@pytest.mark.parametrize("arguments", [("tasks", "--json"), ("tasks",), ("--help",), ("show", "i1")], ids=" ".join)
+def test_a_reader_that_has_gone_is_nothing_to_complain_about(arguments: tuple[str, ...], billed: Program) -> None:
+    process = billed.start(*arguments)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait(PATIENCE_SECONDS) == 1
+
+
+@pytest.mark.parametrize("arguments", [("tasks", "--json"), ("show", "i1")], ids=" ".join)
+def test_a_closed_stdout_keeps_no_command_from_its_work(arguments: tuple[str, ...], billed: Program) -> None:
+    shell = ["sh", "-c", 'exec "$@" >&-', "sh", *billed.command, *arguments]
+    done = subprocess.run(shell, cwd=billed.folder, env=billed.surroundings(), capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full")
+def test_a_full_disk_is_told(billed: Program) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [*billed.command, "tasks", "--json"]
+        done = subprocess.run(
+            command, cwd=billed.folder, env=billed.surroundings(), stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: Expected the system to do its part, but it says: No space left on device.")
+
+
+@pytest.fixture
+def slow(sandbox: Sandbox) -> Iterator[Sandbox]:
+    sandbox.control.set_latency(150)
+    yield sandbox
+    sandbox.control.set_latency(0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_worker_that_is_told_to_end_finishes_the_charge_in_flight_and_takes_no_other_work(
+    number: signal.Signals, approved: Program, slow: Sandbox, stripe: dict[str, str]
+) -> None:
+    before = _intents(slow)
+    worker = approved.start("work", "--name", "w1", **stripe)
+    _wait_until(lambda: _intents(slow) > before)
+    worker.send_signal(number)
+    stdout, stderr = worker.communicate(timeout=PATIENCE_SECONDS)
+    assert worker.returncode == 0, stderr
+    assert stdout == "j1 i1 stripe.charge: done\n"
+    assert stderr == "Waiting for their time: 1 job, 0 messages.\n"
+    shown = approved("show", "i1", "--json").json
+    assert [(job["id"], job["state"], job["attempts"]) for job in shown["jobs"]] == [("j1", "done", 1), ("j2", "ready", 0)]
+    assert [charge["state"] for charge in shown["charges"]] == ["succeeded"]
+
+
+def test_a_worker_whose_reader_has_gone_finishes_what_is_in_flight(approved: Program, stripe: dict[str, str]) -> None:
+    worker = approved.start("work", **stripe)
+    assert worker.stdout is not None
+    assert worker.stderr is not None
+    worker.stdout.close()
+    assert "Traceback" not in worker.stderr.read()
+    assert worker.wait(PATIENCE_SECONDS) == 0
+    assert [job["state"] for job in approved("show", "i1", "--json").json["jobs"]] == ["done", "ready"]
+
+
+def test_an_idle_worker_ends_at_once(deployed: Program) -> None:
+    worker = deployed.start("work")
+    database = deployed.folder / "run-process.db-wal"  # there while the database is open
+    _wait_until(database.exists)
+    os.kill(worker.pid, signal.SIGTERM)
+    assert worker.communicate(timeout=PATIENCE_SECONDS) == ("", "")
+    assert worker.returncode == 0
+
+
+def _intents(sandbox: Sandbox) -> int:
+    return sum(request["method"] == "POST" and request["path"] == "/v1/payment_intents" for request in sandbox.control.requests())
+
+
+def _wait_until(condition: object) -> None:
+    assert callable(condition)
+    until = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)

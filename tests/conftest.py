@@ -1,0 +1,99 @@
+"""What tests share: a turned clock, a fresh database, and an engine on it with whatever a test wants different."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+from connectors.email.send import EmailSend
+from connectors.stripe.charge import StripeCharge
+from engine.clock import TurnedClock
+from engine.connector import Completed
+from engine.services.runtime import Runtime
+from engine.store.database import Database
+from tests.builders.company import CardCompany, Company
+from tests.doubles.connectors import RecordingConnector, charging
+from tests.doubles.context import START
+
+settings.register_profile("run-process", deadline=None)  # the first example of each property pays for imports
+settings.load_profile("run-process")
+
+
+@pytest.fixture
+def clock() -> TurnedClock:
+    return TurnedClock(START)
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file with the newest schema and nothing in it. Copy it: migrating takes longer than most tests."""
+    path = tmp_path_factory.mktemp("migrated") / "run-process.db"
+    Database(f"sqlite:///{path}").close()
+    return path
+
+
+@pytest.fixture
+def database_url(migrated: Path, tmp_path: Path) -> str:
+    return f"sqlite:///{shutil.copy(migrated, tmp_path / 'run-process.db')}"
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    opened = Database(database_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def pay() -> RecordingConnector:
+    return RecordingConnector()
+
+
+@pytest.fixture
+def runtime_with(database: Database, clock: TurnedClock, pay: RecordingConnector) -> Callable[..., Runtime]:
+    """Makes a runtime; keywords replace its parts."""
+
+    def make(**parts: Any) -> Runtime:
+        return Runtime(**({"database": database, "clock": clock, "connectors": {pay.topic: pay}} | parts))
+
+    return make
+
+
+@pytest.fixture
+def runtime(runtime_with: Callable[..., Runtime]) -> Runtime:
+    return runtime_with()
+
+
+@pytest.fixture
+def company(runtime: Runtime) -> Company:
+    """The company with its process deployed."""
+    opened = Company(runtime)
+    opened.deploy()
+    return opened
+
+
+@pytest.fixture
+def stripe_charge() -> RecordingConnector:
+    """Stands for `stripe.charge`: the card is charged, and the ledger knows it."""
+    return RecordingConnector.standing_for(StripeCharge(None, None, live=False), charging)
+
+
+@pytest.fixture
+def email_send() -> RecordingConnector:
+    """Stands for `email.send`: the mail is sent."""
+    return RecordingConnector.standing_for(EmailSend("file:///nowhere", "a@example.com"), Completed({"message_id": "<1@here>"}))
+
+
+@pytest.fixture
+def card_company(
+    runtime_with: Callable[..., Runtime], stripe_charge: RecordingConnector, email_send: RecordingConnector
+) -> CardCompany:
+    """The company with the process that is shipped."""
+    opened = CardCompany(runtime_with(connectors={each.topic: each for each in (stripe_charge, email_send)}))
+    opened.deploy()
+    return opened
