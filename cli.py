@@ -5,6 +5,7 @@ Exit codes: 0 done; 1 failed; 2 wrong usage; 3 done, but a person is needed (fin
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -98,6 +99,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     arguments = sys.argv[1:] if arguments is None else arguments
     _open_closed_streams()
+    gc.set_threshold(50_000, 20, 20)  # starting up makes many objects and hardly any garbage: looking for it costs a tenth
     try:
         code = root.main(arguments, prog_name="run-process", standalone_mode=False)
         sys.stdout.flush()

@@ -10,8 +10,8 @@ import click
 from commands.failure import PERSON_NEEDED
 from commands.output import print_json, print_table, say
 from commands.session import acting_user, connectors, database_option, json_option, open_runtime, options, user_option
-from engine.definition.finding import Finding
-from engine.errors import DefinitionInvalid
+from engine.definition.finding import Finding, Position, Severity
+from engine.errors import ConfigurationInvalid, DefinitionInvalid
 
 if TYPE_CHECKING:
     from engine.services.deploying import Deployed
@@ -42,7 +42,12 @@ def check(paths: tuple[Path, ...], as_json: bool) -> int:
     from engine.services.deploying import check_files, read_files
 
     available = connectors()
-    findings = [(path, finding) for path in diagrams(paths) for finding in check_files(read_files(path), available)]
+    findings: list[tuple[Path, Finding]] = []
+    for path in diagrams(paths):
+        try:
+            findings += ((path, finding) for finding in check_files(read_files(path), available))
+        except ConfigurationInvalid as unreadable:  # the other files' findings are told all the same
+            findings.append((path, Finding("file-unreadable", Severity.ERROR, Position(path.name), str(unreadable))))
     if as_json:
         print_json([_finding_json(path, finding) for path, finding in findings])
     else:
@@ -78,12 +83,15 @@ def deploy(paths: tuple[Path, ...], database: str, user: str | None, as_json: bo
 
     A definition that `check` finds errors in is refused. Makes the database if there is none.
     """
+    from engine.services.deploying import read_files
+
     by = acting_user(user)
+    read = [(path, read_files(path)) for path in diagrams(paths)]
     done: list[Deployed] = []
     try:
         with open_runtime(database, create=True) as runtime:
-            for path in diagrams(paths):
-                done.append(_deploy_one(runtime, path, by))
+            for path, files in read:
+                done.append(_deploy_one(runtime, path, files, by))
                 if not as_json:
                     click.echo(_told(done[-1]))
     finally:  # what was deployed before one was refused stays deployed, so it is told as well
@@ -91,13 +99,12 @@ def deploy(paths: tuple[Path, ...], database: str, user: str | None, as_json: bo
             print_json([{"process": d.deployment.process, "version": d.deployment.version, "created": d.created} for d in done])
 
 
-def _deploy_one(runtime: Runtime, path: Path, by: str) -> Deployed:
+def _deploy_one(runtime: Runtime, path: Path, files: dict[str, bytes], by: str) -> Deployed:
     """Findings are told with the path as it was given; an error among them refuses the definition."""
     from engine.services.deploying import deploy as deploy_definition
-    from engine.services.deploying import read_files
 
     try:
-        deployed = deploy_definition(runtime, read_files(path), by)
+        deployed = deploy_definition(runtime, files, by)
     except DefinitionInvalid as refused:
         for finding in refused.findings:
             say(_located(path, finding))

@@ -49,11 +49,11 @@ def start(
     the carry-over map lets through. A customer's period is started once: a second start names the first. Exit code 3 when
     rows of a file were refused.
     """
-    from engine.services import starting
-    from engine.services.inspecting import show as show_instance
-
     values = read_settings(settings, data_file)
     by = acting_user(user)
+    from engine.services import starting  # slow to import: what was mistyped above is told at once
+    from engine.services.inspecting import show as show_instance
+
     with open_runtime(database) as runtime:
         if csv_file is not None:
             if values or reused:

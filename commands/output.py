@@ -11,8 +11,6 @@ from typing import Any
 
 import click
 
-_WIDE = 2_000  # columns of a table in a pipe: nothing is cut or folded there
-
 
 def counted(number: int, noun: str) -> str:
     """`1 job`, `2 jobs`."""
@@ -42,7 +40,15 @@ def _plain(value: Any) -> Any:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:
-    """A table for people: as wide as the terminal, and in a pipe as wide as it needs to be."""
+    """A table for people: folded to the width of a terminal; in a pipe one line a row, so that grep and cut work on it."""
+    cells = [[readable(cell) for cell in row] for row in rows]
+    if sys.stdout.isatty():
+        _print_folded(columns, cells, right)
+    else:
+        _print_lines(columns, cells, right)
+
+
+def _print_folded(columns: Sequence[str], rows: list[list[str]], right: Sequence[str]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -51,12 +57,17 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, rig
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(readable(cell)) for cell in row))
-    console = Console(width=None if sys.stdout.isatty() else _WIDE, highlight=False)
-    with console.capture() as printed:
-        console.print(table)
-    for line in printed.get().splitlines():
-        click.echo(line.rstrip())
+        table.add_row(*map(Text, row))
+    Console(highlight=False).print(table)
+
+
+def _print_lines(columns: Sequence[str], rows: list[list[str]], right: Sequence[str]) -> None:
+    lines = [list(columns), *([" ".join(cell.split("\n")) for cell in row] for row in rows)]
+    widths = [max(len(line[number]) for line in lines) for number in range(len(columns))]
+    places = [">" if column in right else "<" for column in columns]
+    for line in lines:
+        padded = (f"{cell:{place}{width}}" for cell, place, width in zip(line, places, widths, strict=True))
+        click.echo("  ".join(padded).rstrip())
 
 
 def print_facts(facts: Iterable[tuple[str, object]]) -> None:

@@ -92,14 +92,7 @@ def open_runtime(database: str, *, create: bool = False, live: bool = False, clo
     from engine.services.runtime import Runtime
     from engine.store.database import Database
 
-    url = database_url(database)
-    path = Path(url.removeprefix("sqlite:///"))
-    if not create and url.startswith("sqlite:///") and not path.is_file():
-        raise ConfigurationInvalid(
-            f"Expected a database at {path}, but there is none. "
-            "Do: run-process deploy FILE.bpmn makes it; or name another with --database."
-        )
-    opened = Database(url)
+    opened = Database(database_url(database), create=create)
     try:
         yield Runtime(opened, clock or SystemClock(), _LazyConnectors(live=live), configuration())
     finally:

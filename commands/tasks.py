@@ -130,9 +130,9 @@ def complete(
 
     Fields that are not set keep their value; `--set ITEM=` clears one. `run-process tasks TASK` shows the form.
     """
-    from engine.services import worklist
-
     values, by = read_settings(settings, data_file), acting_user(user)
+    from engine.services import worklist  # slow to import: what was mistyped above is told at once
+
     with open_runtime(database) as runtime:
         task = worklist.complete(runtime, task_id, values, by)
     _print_done(task, as_json, f"{task.id} is completed; {task.instance} goes on")

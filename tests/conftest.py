@@ -17,11 +17,20 @@ from engine.connector import Completed
 from engine.services.runtime import Runtime
 from engine.store.database import Database
 from tests.builders.company import CardCompany, Company
+from tests.builders.postgresql import PostgreSql, running_postgresql
 from tests.doubles.connectors import RecordingConnector, charging
 from tests.doubles.context import START
 
 settings.register_profile("run-process", deadline=None)  # the first example of each property pays for imports
 settings.load_profile("run-process")
+
+
+_LONGEST_FIRST = ("test_real_amounts.py", "test_demo.py", "test_documentation.py", "test_wheel.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that take longest, so that no worker is left alone with one at the end."""
+    items.sort(key=lambda item: item.path.name not in _LONGEST_FIRST)
 
 
 @pytest.fixture
@@ -37,9 +46,24 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def database_url(migrated: Path, tmp_path: Path) -> str:
-    return f"sqlite:///{shutil.copy(migrated, tmp_path / 'run-process.db')}"
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgreSql | str]:
+    """A running server, or why there is none."""
+    with running_postgresql(tmp_path_factory.mktemp("postgresql")) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A fresh database with the newest schema. What is promised of the store is promised on both."""
+    if request.param == "sqlite":
+        migrated = request.getfixturevalue("migrated")
+        yield f"sqlite:///{shutil.copy(migrated, tmp_path / 'run-process.db')}"
+        return
+    server = request.getfixturevalue("postgresql")
+    if isinstance(server, str):
+        pytest.skip(server)
+    yield server.emptied()
 
 
 @pytest.fixture

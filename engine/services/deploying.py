@@ -75,6 +75,7 @@ def deploy(runtime: Runtime, files: Mapping[str, bytes], by: str) -> Deployed:
         )
     definition = read_definition(files)
     with runtime.database.transaction() as connection:
+        deployments.lock(connection)
         newest = deployments.newest(connection, definition.id)
         if newest is not None and newest.digest == definition.digest:
             return Deployed(newest, created=False, findings=findings)

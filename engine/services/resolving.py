@@ -62,7 +62,7 @@ def cancel(runtime: Runtime, instance_id: str, reason: str, by: str) -> bool:
         if states & _IN_DOUBT:
             raise DataRefused(
                 f"Expected no charge of {instance_id} under way, but the outcome of one isn't known yet. "
-                "Do: run-process work --until-idle, then look at run-process show and decide."
+                "Do: run-process work --until-idle (after run-process retry, where it has an incident), then decide."
             )
         now = runtime.now()
         _close_work(connection, number, by, runtime)

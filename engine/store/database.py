@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
@@ -27,12 +28,13 @@ _BUSY_MILLISECONDS = 30_000
 class Database:
     """One database, open. Thread-safe: each transaction has a connection of its own."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, create: bool = True) -> None:
         """Opens `url` (SQLAlchemy's form) and brings an older schema up to date.
 
-        Raises ConfigurationInvalid when it cannot be opened, StateUnknown when its schema is newer than this program.
+        Without `create`, a SQLite file must exist: a mistyped name makes no new one. Raises ConfigurationInvalid when it
+        cannot be opened, StateUnknown when its schema is newer than this program.
         """
-        self.engine = _create_engine(url)
+        self.engine = _create_engine(url, create=create)
         self._sqlite = self.engine.dialect.name == "sqlite"
         # SQLite lets one writer in; waiting here is fair and wakes at once, its own busy handler polls.
         self._writer = threading.Lock() if self._sqlite else nullcontext()
@@ -106,7 +108,7 @@ def _reason(error: DBAPIError) -> str:
     return str(error.orig).strip().splitlines()[0] if error.orig else type(error).__name__
 
 
-def _create_engine(url: str) -> Engine:
+def _create_engine(url: str, *, create: bool) -> Engine:
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() not in ("sqlite", "postgresql"):
@@ -119,9 +121,22 @@ def _create_engine(url: str) -> Engine:
             "Do: check --database or RUN_PROCESS_DATABASE."
         ) from error
     if parsed.get_backend_name() == "sqlite":
+        _check_file(parsed.database, create=create)
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _check_file(name: str | None, *, create: bool) -> None:
+    if name in (None, "", ":memory:"):
+        raise ConfigurationInvalid(
+            "Expected a database that lasts, but one in memory is gone when the command ends. Do: name a file with --database."
+        )
+    if not create and not Path(name or "").is_file():
+        raise ConfigurationInvalid(
+            f"Expected a database at {name}, but there is none. "
+            "Do: run-process deploy FILE.bpmn makes it; or name another with --database."
+        )
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:

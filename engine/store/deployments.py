@@ -13,6 +13,8 @@ from engine.store.tables import deployment_files, deployments
 # What every start asks, built once; see the package.
 _NEWEST = select(deployments).where(deployments.c.process == bindparam("process")).order_by(deployments.c.version.desc()).limit(1)
 
+_DEPLOYING = 0x6465706C6F79  # any number that nothing else locks
+
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
@@ -24,6 +26,12 @@ class Deployment:
     name: str | None
     deployed_at: datetime
     deployed_by: str
+
+
+def lock(connection: Connection) -> None:
+    """Let one transaction deploy at a time. SQLite lets one write at a time anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_DEPLOYING)))
 
 
 def newest(connection: Connection, process: str) -> Deployment | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -64,9 +65,16 @@ class Program:
         clean = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "LANG": "C.UTF-8", "PYTHONPATH": str(CHECKOUT)}
         return clean | self.environment | environment
 
+    def stored(self) -> bytes | None:
+        """The database as it lies on the disk while no command runs: equal bytes, nothing changed."""
+        path = self.folder / DATABASE
+        return path.read_bytes() if path.exists() else None
+
     def refused(self, *arguments: object, code: int = 1, **environment: str) -> str:
-        """Run a command that must be refused: nothing on stdout, one clear message on stderr, which comes back."""
+        """Run a command that must be refused: nothing is stored, and one clear message stands on stderr, which comes back."""
+        before = self.stored()
         done = self(*arguments, code=code, **environment)
+        assert self.stored() == before
         message = done.stderr.strip().splitlines()[-1]
         assert done.stdout == "", done.stdout
         assert message.startswith("Error: "), done.stderr
@@ -76,16 +84,34 @@ class Program:
         return message
 
 
-def bill_of(customer: str, **other: str) -> list[str]:
-    """The options that tell `start` what a first month needs."""
-    values = {
+def on_path(run: Program) -> Program:
+    """The same with `run-process` on the shell's path, as after activating an environment."""
+    folder = run.folder / ".bin"
+    folder.mkdir()
+    script = folder / "run-process"
+    script.write_text(f'#!/bin/sh\nexec {shlex.join(run.command)} "$@"\n')
+    script.chmod(0o755)
+    return Program(run.folder, run.environment | {"PATH": f"{folder}:{os.environ['PATH']}"}, ("run-process",))
+
+
+def bill(customer: str) -> dict[str, str]:
+    """What a first month needs."""
+    return {
         "customer_name": "Ann Abe",
         "email": "ann@example.com",
         "stripe_customer_id": customer,
         "currency": "EUR",
         "billing_month": "2026-10",
     }
-    return settings(**values | other)
+
+
+AMOUNT = {"billing_amount": "120.50", "billing_details": "Base fee 100.00\nUsage 20.50"}
+APPROVAL = {"approval": "approve"}
+
+
+def bill_of(customer: str) -> list[str]:
+    """The options that tell `start` what a first month needs."""
+    return settings(**bill(customer))
 
 
 def settings(**values: str) -> list[str]:
@@ -93,12 +119,11 @@ def settings(**values: str) -> list[str]:
     return [part for name, value in values.items() for part in ("--set", f"{name}={value}")]
 
 
-def enter(run: Program, task: str, amount: str = "120.50") -> Done:
+def enter(run: Program, task: str) -> Done:
     """Sales enter an amount."""
-    values = settings(billing_amount=amount, billing_details="Base fee 100.00\nUsage 20.50")
-    return run("complete", task, *values, "--as", SALES)
+    return run("complete", task, *settings(**AMOUNT), "--as", SALES)
 
 
 def approve(run: Program, task: str) -> Done:
     """The manager approves."""
-    return run("complete", task, *settings(approval="approve"), "--as", MANAGER)
+    return run("complete", task, *settings(**APPROVAL), "--as", MANAGER)

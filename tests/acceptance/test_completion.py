@@ -7,14 +7,12 @@ import subprocess
 
 import pytest
 
-from tests.acceptance.program import DATABASE, PROCESS, Program
+from tests.acceptance.program import DATABASE, PROCESS, Program, on_path
 
 ASKED = {
     "run-process ta": {"tasks"},
-    "run-process re": {"release", "retry"},
     "run-process tasks --cu": {"--customer"},
     "run-process instances --state c": {"completed", "cancelled"},
-    "run-process claim t": {"t3"},
     "run-process show i": {"i1", "i2"},
     "run-process start mon": {PROCESS},
     "run-process start monthly-card-charge --reuse i1": {"i1"},
@@ -35,21 +33,16 @@ def test_tab_offers_what_may_stand_there(line: str, billed: Program) -> None:
 
 def test_ids_come_from_the_database_that_was_named(billed: Program) -> None:
     (billed.folder / DATABASE).rename(billed.folder / "other.db")
-    assert completed(billed, "run-process claim t") == set()
     assert completed(billed, "run-process claim --database other.db t") == {"t3"}
     assert completed(billed, "run-process claim t", RUN_PROCESS_DATABASE="other.db") == {"t3"}
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
 def test_the_script_for_bash_completes_in_bash(billed: Program) -> None:
-    command = billed.folder / "run-process"
-    command.write_text(f'#!/bin/sh\nexec {" ".join(billed.command)} "$@"\n')
-    command.chmod(0o755)
     script = (
         'eval "$(run-process completion bash)"; COMP_WORDS=(run-process claim t); COMP_CWORD=2; '
         '_run_process_completion run-process; echo "${COMPREPLY[@]}"'
     )
-    surroundings = billed.surroundings()
-    surroundings["PATH"] = f"{billed.folder}:{surroundings['PATH']}"
-    done = subprocess.run(["bash", "-c", script], cwd=billed.folder, env=surroundings, capture_output=True, text=True)
+    shell = ["bash", "-c", script]
+    done = subprocess.run(shell, cwd=billed.folder, env=on_path(billed).surroundings(), capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("t3\n", "")

@@ -1,6 +1,6 @@
 """Start-up costs what a command needs, and no more: `--help` loads no library but click, `tasks` none that runs or charges.
 
-What was measured in seconds on a quiet two-core machine stands in the README; here stands the reason, which can't be flaky.
+Seconds depend on the machine and on what else it does; what is loaded does not.
 """
 
 from __future__ import annotations
@@ -15,11 +15,9 @@ from tests.acceptance.program import Program
 EXECUTION = {"SpiffWorkflow", "stripe", "pydantic", "alembic", "jinja2"}
 FORBIDDEN = {
     ("--help",): EXECUTION | {"sqlalchemy", "lxml", "rich", "ruamel", "babel", "structlog"},
-    ("tasks", "--help"): EXECUTION | {"sqlalchemy", "lxml", "rich", "ruamel", "babel", "structlog"},
     ("tasks",): EXECUTION | {"babel", "structlog"},
     ("tasks", "--json"): EXECUTION | {"babel", "structlog", "rich"},
     ("claim", "t3"): EXECUTION | {"babel", "structlog", "rich"},
-    ("chain", "i1"): EXECUTION | {"babel", "structlog"},
 }
 LOADED = """
 import atexit, sys

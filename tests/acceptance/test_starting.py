@@ -17,6 +17,7 @@ def row(customer: str, name: str = "Ann", email: str = "ann@example.com", curren
     return f"{name},{email},{customer},{currency},{month}"
 
 
+FORMULA = "=HYPERLINK('http://example.com')"
 ODD = [
     HEADER,
     row("cus_1", '"Abe, ""Ann"""'),
@@ -27,7 +28,7 @@ ODD = [
     row("cus_5", month="2026-13"),
     row("cus_6", currency="ABC"),
     row("cus_7", '"two\nlines"'),
-    row("cus_8", '=HYPERLINK("http://example.com")'.replace('"', "'")),
+    row("cus_8", FORMULA),
     row("cus_9", "next\u2028line"),
     row(""),
     row("cus_1"),
@@ -63,13 +64,7 @@ def test_every_row_of_a_file_is_accounted_for_and_a_second_run_starts_nothing(de
     again = deployed("start", PROCESS, "--csv", "customers.csv", "--json", code=3).json
     assert Counter(report["outcome"] for report in again) == {"already": 4, "refused": 8}
     assert {report["line"]: report["instance"] for report in again if report["line"] in STARTED} == {2: "i1", 11: "i2", 15: "i3"}
-    assert [instance["customer"] for instance in deployed("instances", "--json").json] == ["cus_1", "cus_8", "cus_10"]
-
-
-def test_a_formula_like_name_stays_the_text_it_is(deployed: Program) -> None:
-    (deployed.folder / "customers.csv").write_text(f"{HEADER}\n{row('cus_1', '=1+1')}\n")
-    deployed("start", PROCESS, "--csv", "customers.csv")
-    assert deployed("show", "i1", "--json").json["data"]["customer_name"] == "=1+1"
+    assert deployed("show", "i2", "--json").json["data"]["customer_name"] == FORMULA
 
 
 def test_a_thousand_rows_start_a_thousand_instances_once(deployed: Program) -> None:
@@ -94,10 +89,11 @@ UNUSABLE = {
 def test_a_file_that_cannot_be_used_starts_nothing(case: str, deployed: Program) -> None:
     content, code, why = UNUSABLE[case]
     (deployed.folder / "customers.csv").write_text(content)
+    before = deployed.stored()
     done = deployed("start", PROCESS, "--csv", "customers.csv", code=code)
     assert why in done.stdout + done.stderr
     assert "started i" not in done.stdout
-    assert deployed("instances", "--json").json == []
+    assert deployed.stored() == before
 
 
 def test_values_come_from_a_file_and_set_goes_over_it(deployed: Program) -> None:
@@ -130,7 +126,6 @@ def test_a_bill_is_started_once_and_the_second_start_names_the_first(deployed: P
     deployed("start", PROCESS, *bill_of("cus_1"))
     assert "i1 is that bill" in deployed.refused("start", PROCESS, *bill_of("cus_1"))
     assert "i1" in deployed.refused("start", PROCESS, "--reuse", "i1")
-    assert len(deployed("instances", "--json").json) == 1
 
 
 def test_a_finished_instance_is_reused_through_the_carry_over_map(deployed: Program) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from commands.demo.sandbox_customers import StripeSide
 from connectors.stripe_sandbox.client import SandboxControl
-from tests.acceptance.program import Program
+from tests.acceptance.program import PROCESS, Program, approve, bill_of, enter
 
 PATIENCE_SECONDS = 30
 
@@ -26,17 +26,18 @@ def started(run: Program, *options: str) -> Iterator[tuple[subprocess.Popen[str]
         process.communicate()
 
 
-def test_the_lines_it_prints_make_a_worker_charge_there(approved: Program) -> None:
-    with started(approved, "--port", "0") as (sandbox, lines):
+def test_the_lines_it_prints_make_a_worker_charge_there(deployed: Program) -> None:
+    with started(deployed, "--port", "0") as (sandbox, lines):
         exported = dict(re.fullmatch(r"export (\w+)=(\S+)\n", line).groups() for line in lines)  # type: ignore[union-attr]
         assert exported.keys() == {"RUN_PROCESS_STRIPE_URL", "RUN_PROCESS_STRIPE_KEY"}
         url = exported["RUN_PROCESS_STRIPE_URL"]
         stripe = StripeSide(url, SandboxControl(url))
         customer = stripe.enrol("Bo Brandt", "bo@example.com", "pm_card_visa")
-        assert customer.startswith("cus_")
-        approved("work", "--until-idle", code=3, **exported)  # the sandbox is a new one, so it doesn't know i1's customer
-        [incident] = approved("incidents", "--json", code=3).json
-        assert "No such customer" in incident["reason"]
+        deployed("start", PROCESS, *bill_of(customer))
+        enter(deployed, "t1")
+        approve(deployed, "t2")
+        deployed("work", "--until-idle", **exported)
+        assert stripe.charged() == {"EUR": 12_050}
         sandbox.send_signal(signal.SIGTERM)
         assert sandbox.wait(PATIENCE_SECONDS) == 0
 

@@ -10,7 +10,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, text
+from sqlalchemy import create_engine, inspect, text
 
 from engine.errors import ConfigurationInvalid, StateUnknown
 from engine.store.database import SCHEMA, Database
@@ -50,6 +50,7 @@ def test_an_empty_database_is_brought_up_to_date(tmp_path: Path) -> None:
     opened.close()
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # asks about the file
 def test_a_database_that_is_up_to_date_is_left_as_it_is(database_url: str) -> None:
     path = Path(database_url.removeprefix("sqlite:///"))
     before = path.read_bytes()
@@ -58,17 +59,17 @@ def test_a_database_that_is_up_to_date_is_left_as_it_is(database_url: str) -> No
 
 
 def test_a_database_of_a_newer_schema_is_refused_and_not_touched(database_url: str) -> None:
-    path = database_url.removeprefix("sqlite:///")
-    with sqlite3.connect(path) as raw:
-        raw.execute("UPDATE alembic_version SET version_num = '9999'")
-    raw.close()
+    raw = create_engine(database_url)
+    with raw.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(
         StateUnknown, match=f"Expected a database schema up to {SCHEMA}, but .* has 9999. Do: use the run-process"
     ):
         Database(database_url)
-    with sqlite3.connect(path) as raw:
-        assert raw.execute("SELECT version_num FROM alembic_version").fetchall() == [("9999",)]
-    raw.close()
+    with raw.begin() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == ["9999"]
+        connection.execute(text("UPDATE alembic_version SET version_num = :newest"), {"newest": SCHEMA})
+    raw.dispose()
 
 
 def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
@@ -123,6 +124,7 @@ def test_processes_that_open_a_fresh_database_at_once_all_find_it_ready(tmp_path
         assert pool.map(_open, [url] * 6, chunksize=1) == [SCHEMA] * 6
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # asks SQLite itself
 def test_every_commit_is_synced_and_readers_do_not_wait_for_writers(company: Company) -> None:
     database = company.runtime.database
     with database.transaction() as writing:
