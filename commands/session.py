@@ -94,7 +94,7 @@ def open_runtime(database: str, *, create: bool = False, live: bool = False, clo
 
     opened = Database(database_url(database), create=create)
     try:
-        yield Runtime(opened, clock or SystemClock(), _LazyConnectors(live=live), configuration())
+        yield Runtime(opened, clock or SystemClock(), _LazyConnectors(live=live), configuration)
     finally:
         opened.close()
 

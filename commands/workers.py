@@ -52,6 +52,7 @@ def work(until_idle: bool, concurrency: int, name: str | None, quiet: bool, data
     configure_logging(debug=debugging())
     check_connectors(live=live)
     with open_runtime(database, live=live) as runtime:
+        _ = runtime.configuration  # read now, so that a wrong one is told before any work is taken
         teller = _Teller(quiet=quiet or as_json)
         worker = Worker(runtime, name or f"{socket.gethostname()}-{os.getpid()}", concurrency, teller.tell)
         teller.reader_gone = worker.stop

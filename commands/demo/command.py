@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, timedelta
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,7 +86,7 @@ def _stage(place: Path, stripe_url: str) -> Iterator[tuple[Runtime, TurnedClock]
     clock = TurnedClock(SystemClock().now() - timedelta(days=92))
     database = Database(f"sqlite:///{place / 'run-process.db'}")
     try:
-        yield Runtime(database, clock, build_connectors(settings), read_configuration(place / FILE_NAME)), clock
+        yield Runtime(database, clock, build_connectors(settings), partial(read_configuration, place / FILE_NAME)), clock
     finally:
         database.close()
 

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
@@ -73,8 +74,13 @@ class Runtime:
     database: Database
     clock: Clock
     connectors: Connectors
-    configuration: Configuration = field(default_factory=Configuration)
+    configure: Callable[[], Configuration] = Configuration
     definitions: DefinitionCache = field(default_factory=DefinitionCache)
+
+    @cached_property
+    def configuration(self) -> Configuration:
+        """What the operator has set, read when it is first asked for: most questions need none of it."""
+        return self.configure()
 
     def now(self) -> datetime:
         """The present moment, aware UTC, from the injected clock."""

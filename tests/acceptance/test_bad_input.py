@@ -203,7 +203,7 @@ def test_a_setting_that_cannot_be_meant_is_told_before_anything_is_done(name: st
 
 def test_a_configuration_file_is_refused_with_its_place(deployed: Program) -> None:
     (deployed.folder / "run-process.yaml").write_text("groups:\n  Sales: sara\n")
-    assert "run-process.yaml:2:10: Expected a list of user names" in deployed.refused("tasks")
+    assert "run-process.yaml:2:10: Expected a list of user names" in deployed.refused("work")
 
 
 def test_debug_shows_what_went_wrong_inside(deployed: Program) -> None:

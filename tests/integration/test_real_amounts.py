@@ -106,7 +106,7 @@ def billing(tmp_path: Path) -> Iterator[Billing]:
     database = Database(f"sqlite:///{tmp_path / 'billing.db'}")
     with start_sandbox() as sandbox:
         settings = ConnectorSettings(KEY, sandbox.url, False, mail.as_uri(), "Billing <billing@example.com>")
-        runtime = Runtime(database, clock, build_connectors(settings), Configuration(GROUPS))
+        runtime = Runtime(database, clock, build_connectors(settings), lambda: Configuration(GROUPS))
         deploy(runtime, read_files(DIAGRAM), "olivia")
         yield Billing(runtime, clock, mail, build_client(KEY, sandbox.url))
     database.close()

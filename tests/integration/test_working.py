@@ -94,7 +94,7 @@ def test_a_business_error_takes_the_boundary_event_and_going_back_is_a_new_job(c
 def test_work_that_failed_harmlessly_is_tried_again_after_its_pauses_and_then_needs_a_person(
     company: Company, pay: RecordingConnector, clock: TurnedClock, runtime_with: Callable[..., Runtime]
 ) -> None:
-    patient = Company(runtime_with(configuration=Configuration(retry_after=(MINUTE, 5 * MINUTE))))
+    patient = Company(runtime_with(configure=lambda: Configuration(retry_after=(MINUTE, 5 * MINUTE))))
     pay.otherwise = Retryable("The server is busy.")
     instance = patient.approved()
     for tries, pause in ((1, MINUTE), (2, 5 * MINUTE)):

@@ -149,7 +149,7 @@ def test_the_list_shows_open_tasks_oldest_first_in_pages(company: Company) -> No
 
 
 def test_a_task_is_for_the_members_of_its_group(company: Company, runtime_with: Callable[..., Runtime]) -> None:
-    strict = Company(runtime_with(configuration=GROUPS))
+    strict = Company(runtime_with(configure=lambda: GROUPS))
     instance = strict.start()
     task = strict.task(instance).id
     for attempt in (lambda: worklist.claim(strict.runtime, task, "mia"), lambda: strict.enter(instance, by="mia")):
@@ -161,7 +161,7 @@ def test_a_task_is_for_the_members_of_its_group(company: Company, runtime_with: 
 
 
 def test_a_group_that_nobody_configured_is_open_to_everyone(company: Company, runtime_with: Callable[..., Runtime]) -> None:
-    partly = Company(runtime_with(configuration=Configuration(groups={"Manager": frozenset({"mia"})})))
+    partly = Company(runtime_with(configure=lambda: Configuration(groups={"Manager": frozenset({"mia"})})))
     instance = partly.start()
     partly.enter(instance, by="anybody")
     with pytest.raises(NotPermitted):
@@ -169,7 +169,7 @@ def test_a_group_that_nobody_configured_is_open_to_everyone(company: Company, ru
 
 
 def test_a_group_without_members_is_closed(runtime_with: Callable[..., Runtime], company: Company) -> None:
-    closed = Company(runtime_with(configuration=Configuration(groups={"Sales": frozenset()})))
+    closed = Company(runtime_with(configure=lambda: Configuration(groups={"Sales": frozenset()})))
     with pytest.raises(NotPermitted):
         closed.enter(closed.start(), by="sara")
 
