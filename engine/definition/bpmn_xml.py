@@ -95,7 +95,7 @@ def text_of(element: _Element | None) -> str | None:
     """The text in an element, CDATA included, without surrounding white space; None where absent or blank."""
     if element is None:
         return None
-    return "".join(element.itertext()).strip() or None
+    return "".join(map(str, element.itertext())).strip() or None
 
 
 def child_text(element: _Element, name: str) -> str | None:
