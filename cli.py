@@ -38,6 +38,7 @@ COMMANDS = {
     "work": Entry("commands.workers:work", "Run a worker: deliver messages, call connectors."),
     "incidents": Entry("commands.workers:incidents", "List what needs a person."),
     "retry": Entry("commands.workers:retry", "Give an incident's work back to the workers."),
+    "resolve": Entry("commands.workers:resolve", "Record that a message was dealt with otherwise."),
     "stripe-sandbox": Entry("commands.sandbox:stripe_sandbox", "Run a local stand-in for Stripe, to try things on."),
     "demo": Entry("commands.demo:demo", "Play three months with a few dozen customers."),
     "completion": Entry("commands.completion:completion", "Print the script that completes commands with Tab."),

@@ -131,6 +131,7 @@ def show(instance_id: str, database: str, as_json: bool) -> None:
             print_json({**_fields(instance), **details})
             return
         details["data"] = data_for_people(runtime, instance_id)
+        del details["previous_values"]  # shown beside the fields of the instance's forms
     print_facts((name, value) for name, value in _fields(instance).items() if name != "end_events")
     for title, rows in details.items():
         if rows:
@@ -232,4 +233,5 @@ def cancel(instance_id: str, reason: str, database: str, user: str | None, as_js
         return
     bill = "its period can be started again" if freed else "its period stays billed"
     click.echo(f"{instance.id} is cancelled; {bill}")
-    say(f"Do: run-process start {instance.process} --reuse {instance.id} starts the next period.")
+    again = f"run-process start {instance.process} --set ITEM=VALUE ... starts {instance.period} anew; " if freed else ""
+    say(f"Do: {again}run-process start {instance.process} --reuse {instance.id} goes on with the period after it.")

@@ -70,16 +70,18 @@ def debugging() -> bool:
 
 def acting_user(user: str | None) -> str:
     """Who is doing this: `--as`, else the login name. Raises ConfigurationInvalid when neither is known."""
-    name = (user or "").strip()
-    if not name:
+    name = user
+    if name is None:
         try:
             name = getpass.getuser()
         except (OSError, KeyError) as error:
             raise ConfigurationInvalid(
                 "Expected to know who is doing this, but the system names no user. Do: --as NAME, or set RUN_PROCESS_USER."
             ) from error
-    if len(name) > 100 or not name.isprintable():
-        raise ConfigurationInvalid("Expected a user name of at most 100 printable characters, but it isn't. Do: --as NAME.")
+    if not 0 < len(name) <= 100 or not name.isprintable() or name != name.strip():
+        raise ConfigurationInvalid(
+            "Expected a user name of 1 to 100 printable characters without spaces around it, but it isn't. Do: --as NAME."
+        )
     return name
 
 

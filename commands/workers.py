@@ -62,7 +62,7 @@ def work(until_idle: bool, concurrency: int, name: str | None, quiet: bool, data
     if as_json:
         print_json(backlog)
     if backlog.jobs or backlog.messages:
-        say(f"Waiting for their time: {counted(backlog.jobs, 'job')}, {counted(backlog.messages, 'message')}.")
+        say(f"Not done yet: {counted(backlog.jobs, 'job')}, {counted(backlog.messages, 'message')}.")
     if backlog.incidents:
         say(f"Waiting for a person: {counted(backlog.incidents, 'incident')}. Do: run-process incidents.")
     return PERSON_NEEDED if backlog.incidents else 0
@@ -126,3 +126,21 @@ def retry(incident_id: str, database: str, user: str | None, as_json: bool) -> N
         return
     click.echo(f"{incident['job'] or incident['message']} of {incident['instance']} waits for a worker again")
     say("Do: run-process work, where no worker runs yet.")
+
+
+@click.command()
+@click.argument("incident_id", metavar="INCIDENT", shell_complete=complete_incident)
+@click.option("--reason", required=True, metavar="TEXT", help="Why; recorded.")
+@options(database_option, user_option, json_option)
+def resolve(incident_id: str, reason: str, database: str, user: str | None, as_json: bool) -> None:
+    """Record that a person has dealt with an undelivered message otherwise. It will not be delivered any more."""
+    from engine.services.resolving import incident_of
+    from engine.services.resolving import resolve as resolve_incident
+
+    by = acting_user(user)
+    with open_runtime(database) as runtime:
+        incident = resolve_incident(runtime, incident_of(runtime, incident_id), reason, by)
+    if as_json:
+        print_json(incident)
+        return
+    click.echo(f"{incident['id']} is resolved; {incident['message']} of {incident['instance']} stays undelivered")

@@ -143,6 +143,11 @@ class ChargeState(StrEnum):
     UNKNOWN = "unknown"  # in doubt; retrieved until it is known
     CANCELED = "canceled"  # the intent was cancelled; it can never succeed
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the last attempt may have been taken without our knowing."""
+        return self in (ChargeState.CONFIRMING, ChargeState.UNKNOWN)
+
 
 @dataclass(frozen=True, slots=True)
 class ChargeRequest:

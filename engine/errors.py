@@ -13,6 +13,7 @@
     ├── InstanceNotActive          the instance has ended
     ├── InstanceStillActive        the instance has not ended yet
     ├── MessageNotCorrelated       nothing can receive this message
+    ├── ChargeInDoubt              a charge's outcome isn't known, so nothing that depends on it may happen
     ├── LeaseLost                  another worker owns this job now; nothing of this one may be saved
     ├── StateUnknown               an instance or database was written by a version this one does not know
     └── ConfigurationInvalid       a setting, file or secret is missing or wrong
@@ -99,6 +100,10 @@ class InstanceStillActive(EngineError):
 
 class MessageNotCorrelated(EngineError):
     """Nothing can receive this message."""
+
+
+class ChargeInDoubt(EngineError):
+    """The outcome of a charge isn't known yet; what depends on it has to wait."""
 
 
 class LeaseLost(EngineError):

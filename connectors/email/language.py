@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import StrictUndefined, nodes, pass_context
+from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import SandboxedEnvironment
 
 from connectors.email.filters import FILTERS
@@ -46,6 +47,11 @@ class Compiler:
         Raises DefinitionInvalid for what is not in the language, and Jinja2's and Python's own errors for the rest.
         """
         return self._remembered(path, source, escape).generate({**variables, _LIMITED: _Rounds()})
+
+    def variables(self, path: str, source: str, *, escape: bool) -> set[str]:
+        """The variables that `source` needs. Raises as `pieces` does for what is not in the language."""
+        self._remembered(path, source, escape)
+        return find_undeclared_variables(self._environments[escape].parse(source))
 
     def _compile(self, path: str, source: str, escape: bool) -> Template:
         environment = self._environments[escape]

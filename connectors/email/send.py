@@ -9,7 +9,7 @@ Jinja2, Babel and the mail modules are imported by the first job: checking diagr
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
 
@@ -58,6 +58,17 @@ class EmailSend:
         self._mail_from = mail_from
         self._lock = threading.Lock()
         self._compiler: Compiler | None = None
+
+    def check_parameters(
+        self, literals: Mapping[str, str], names: frozenset[str], resources: Mapping[str, bytes]
+    ) -> Sequence[str]:
+        """What is wrong with the template that is named literally, before anything is deployed."""
+        from connectors.email.templates import Templates
+
+        if "template" not in literals:
+            return []
+        given = names | {"to", "locale"}
+        return Templates(resources, self._shared_compiler()).problems(literals["template"], given)
 
     def run(self, request: JobRequest, context: JobContext) -> Outcome:
         """Render and send. Completed gives `message_id`; what a template lacks is Fatal and names it."""

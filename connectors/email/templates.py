@@ -7,7 +7,8 @@ in the language of `language.py`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,28 @@ class Templates:
             html=self._render(html_path, self._read(html_path), variables, escape=True) if has_html else None,
         )
 
+    def problems(self, name: str, variables: frozenset[str]) -> list[str]:
+        """What keeps the template `name` from being rendered with these variables, one message each."""
+        try:
+            return [*self._missing(name, variables)]
+        except DefinitionInvalid as invalid:
+            return [str(invalid)]
+
+    def _missing(self, name: str, variables: frozenset[str]) -> Iterator[str]:
+        path, html = f"mail/{name}.txt", f"mail/{name}.html"
+        subject, body = _split(path, self._read(path))
+        parts = [(path, subject, False), (path, body, False)]
+        if html in self._resources:
+            parts.append((html, self._read(html), True))
+        for file, source, escape in parts:
+            with _explained(file):
+                needed = self._compiler.variables(file, source, escape=escape)
+            for variable in sorted(needed - variables):
+                yield (
+                    f"{file}: Expected a parameter for {variable!r}, which the template needs, but the task passes none. "
+                    "Do: add an input parameter of that name, or correct the template."
+                )
+
     def _read(self, path: str) -> str:
         content = self._resources.get(path)
         if content is None:
@@ -75,19 +98,26 @@ class Templates:
             raise DefinitionInvalid(f"{path}: Expected UTF-8, but byte {error.start} is not. Do: save it as UTF-8.") from error
 
     def _render(self, path: str, source: str, variables: Mapping[str, Any], *, escape: bool) -> str:
-        try:
+        with _explained(path):
             return _without_controls(_limited(path, self._compiler.pieces(path, source, dict(variables), escape=escape)))
-        except TemplateSyntaxError as error:
-            raise DefinitionInvalid(
-                f"{path}: Expected a mail template, but in line {error.lineno} of its text: {error.message} Do: correct it."
-            ) from error
-        except DataRefused as error:
-            raise DefinitionInvalid(f"{path}: {error}") from error
-        except (TemplateError, TypeError, ValueError, ArithmeticError, RecursionError, LookupError) as error:
-            raise DefinitionInvalid(
-                f"{path}: Expected a template that suits its variables, but {error}. "
-                "Do: pass what is missing as an input parameter of the task, or correct the template."
-            ) from error
+
+
+@contextmanager
+def _explained(path: str) -> Iterator[None]:
+    """Turns what Jinja2 and Python raise about a template into DefinitionInvalid, naming the file."""
+    try:
+        yield
+    except TemplateSyntaxError as error:
+        raise DefinitionInvalid(
+            f"{path}: Expected a mail template, but in line {error.lineno} of its text: {error.message} Do: correct it."
+        ) from error
+    except DataRefused as error:
+        raise DefinitionInvalid(f"{path}: {error}") from error
+    except (TemplateError, TypeError, ValueError, ArithmeticError, RecursionError, LookupError) as error:
+        raise DefinitionInvalid(
+            f"{path}: Expected a template that suits its variables, but {error}. "
+            "Do: pass what is missing as an input parameter of the task, or correct the template."
+        ) from error
 
 
 def _split(path: str, source: str) -> tuple[str, str]:

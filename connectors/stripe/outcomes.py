@@ -16,9 +16,6 @@ from engine.model.money import format_money
 if TYPE_CHECKING:
     from engine.connector import Charge, ChargeRequest, Outcome
 
-IN_DOUBT = frozenset({ChargeState.CONFIRMING, ChargeState.UNKNOWN})
-"""States of a row whose last attempt may have been taken."""
-
 
 def judge(row: Charge, intent: Intent) -> Outcome | None:
     """What an intent's state means for its row; None where it waits to be confirmed."""
@@ -117,7 +114,7 @@ def after_retrieve(row: Charge, failure: Failure) -> Outcome:
     """The intent could not be looked at: what was in doubt stays so."""
     if failure.trouble is Trouble.REFUSED:
         return _refused(failure)
-    if row.state in IN_DOUBT:
+    if row.state.in_doubt:
         return unknown(row, failure.text)
     return Retryable(f"Expected Stripe to show {row.intent}, but: {failure.text}. Do: nothing yet; it is tried again.")
 
@@ -137,7 +134,8 @@ def after_confirm(row: Charge, failure: Failure) -> Outcome:
 
 def _refused(failure: Failure) -> Fatal:
     return Fatal(
-        f"Expected Stripe to accept the request, but it says: {failure.text}. Do: correct what it names, then retry the job."
+        f"Expected Stripe to accept the request, but it says: {failure.text}. Do: correct it at Stripe and retry; what this "
+        "instance was started with stays, so else cancel it and start the period anew."
     )
 
 

@@ -94,7 +94,7 @@ class ChargeRun:
             return self._replace(row)
         if outcome is not None:
             return outcome
-        if row.state not in outcomes.IN_DOUBT or row.payment_method is None:
+        if not row.state.in_doubt or row.payment_method is None:
             return self._attempt(row, intent)
         return outcomes.attempted(row, intent.new_decline) if intent.new_decline is not None else self._confirm(row)
 

@@ -1,7 +1,7 @@
 """What an instance remembers between two steps: where its tokens are, its data, and who completed which user task.
 
-The definition is not part of it; `digest` names the one it belongs to. The stored form carries a version of our own, and
-a version that this program does not know is refused: the library that moves the tokens would accept it silently.
+The definition is not part of it: the instance's row names it. The stored form carries a version of our own, and a version
+that this program does not know is refused: the library that moves the tokens would accept it silently.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from engine.definition.carry_over import hand_over
 from engine.definition.process_definition import ProcessDefinition
-from engine.errors import MessageNotCorrelated
+from engine.errors import ChargeInDoubt, MessageNotCorrelated
 from engine.execution.state import dump_state
 from engine.execution.transition import (
     Effect,
@@ -27,7 +27,7 @@ from engine.execution.transition import (
 )
 from engine.model.identifiers import Kind, format_id
 from engine.services.runtime import Runtime
-from engine.store import history, incidents, instances, jobs, messages, user_tasks
+from engine.store import charges, history, incidents, instances, jobs, messages, user_tasks
 from engine.store.instances import InstanceRow
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _ended(transition: Transition, runtime: Runtime) -> dict[str, Any]:
 
 @singledispatch
 def _carry_out(effect: Effect, application: _Application) -> list[Event]:
-    raise TypeError(f"Expected a known effect, but {effect!r} is none.")
+    raise TypeError(f"Expected a known effect, but {effect!r} is none. Do: say here how it is carried out.")
 
 
 @_carry_out.register
@@ -134,7 +134,17 @@ def _(effect: JobClosed, application: _Application) -> list[Event]:
         # Nobody is needed for it any more, and it must not be given to a worker again.
         number = jobs.number_of(connection, application.instance.id, effect.token)
         incidents.resolve_of_job(connection, number, application.by, now)
+        _refuse_doubt(application)
     return []
+
+
+def _refuse_doubt(application: _Application) -> None:
+    """A charge whose outcome isn't known is never left behind by a diagram that goes on without it."""
+    if any(charge.state.in_doubt for charge in charges.touched_by(application.connection, application.instance.id)):
+        raise ChargeInDoubt(
+            f"Expected no charge of {format_id(Kind.INSTANCE, application.instance.id)} under way, but this step would withdraw "
+            "one whose outcome isn't known yet. Do: let a worker find it out, then try again."
+        )
 
 
 @_carry_out.register

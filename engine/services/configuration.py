@@ -31,7 +31,7 @@ class Configuration:
     """What an operator may set. A group that is not listed is open to everyone.
 
     `retry_after`: the pauses before work that failed harmlessly is tried again; after the last one it is an incident.
-    `reconcile_after`: the same for work whose outcome is unknown and is only looked up.
+    `reconcile_after`, which no file sets: the same for work whose outcome is unknown and is only looked up.
     """
 
     groups: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))

@@ -34,20 +34,31 @@ def deliver_next(runtime: Runtime, by: str) -> MessageRow | None:
 
 
 def _deliver(connection: Connection, runtime: Runtime, message: MessageRow, by: str) -> None:
-    thrower = instances.get(connection, message.instance)
+    thrower = instances.lock(connection, message.instance, ended_too=True)
     deployment = runtime.deployment(connection, thrower.process)
     definition = runtime.definitions.definition(connection, deployment.digest)
     try:
         with connection.begin_nested():  # what was begun of an instance that may not be is taken back
             number = start_instance(connection, runtime, deployment, _beginning(definition, deployment, message, by))
     except AlreadyBilled as already:
-        number = parse_id(Kind.INSTANCE, already.instance)
-        if instances.get(connection, number).previous_id != message.instance:
-            raise
-        # Somebody has started exactly this successor by hand (reuse): the chain goes on, and the message has arrived.
+        number = _started_by_hand(connection, runtime, message, already, by)
     messages.mark_delivered(connection, message.id, number, runtime.now())
     details = {"message": format_id(Kind.MESSAGE, message.id), "instance": format_id(Kind.INSTANCE, number)}
     history.append(connection, message.instance, runtime.now(), by, [("message_delivered", details)])
+
+
+def _started_by_hand(connection: Connection, runtime: Runtime, message: MessageRow, already: AlreadyBilled, by: str) -> int:
+    """The instance that somebody has started for this bill meanwhile, if it can be the successor; else raises `already`.
+
+    By reuse it is linked; from nothing it is linked now. Either way the chain goes on, and the message has arrived.
+    """
+    number = parse_id(Kind.INSTANCE, already.instance)
+    previous = format_id(Kind.INSTANCE, message.instance)
+    if number != message.instance and instances.adopt(connection, number, message.instance):
+        history.append(connection, number, runtime.now(), by, [("instance_linked", {"previous": previous})])
+    elif instances.get(connection, number).previous_id != message.instance:
+        raise already
+    return number
 
 
 def _beginning(definition: ProcessDefinition, deployment: Deployment, message: MessageRow, by: str) -> Beginning:

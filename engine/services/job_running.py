@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 from pydantic import ValidationError
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from engine.clock import Clock
 from engine.connector import (
@@ -42,6 +43,8 @@ from engine.store.jobs import JobRow
 
 log = structlog.get_logger("run_process.worker")
 
+_MOST_LEASES = 20  # more than any retry policy asks for
+
 
 @dataclass(frozen=True)
 class _Context:
@@ -54,9 +57,12 @@ class _Context:
 
 def call_connector(runtime: Runtime, job: JobRow) -> Outcome:
     """Call the job's connector. Raises LeaseLost when somebody else holds the job by now; nothing else."""
-    connector = runtime.connectors.get(job.topic)
-    if connector is None:
-        return Fatal(f"Expected a connector for the topic {job.topic!r}, but there is none. Do: run a worker that has it.")
+    connector = runtime.connectors[job.topic]
+    if job.attempts > _MOST_LEASES:
+        return Fatal(
+            f"Expected the connector {job.topic!r} to give an outcome, but {_MOST_LEASES} workers were lost while it ran. "
+            "Do: look at what it is given, and at the workers' logs."
+        )
     try:
         return connector.run(_request(runtime, job, connector), _Context(runtime.clock, JobLedger(runtime, job)))
     except LeaseLost:
@@ -65,6 +71,9 @@ def call_connector(runtime: Runtime, job: JobRow) -> Outcome:
         return Fatal(str(error))
     except ValidationError as error:
         return Fatal(_parameters_refused(job, error))
+    except DBAPIError as error:
+        # Whatever was sent before stands in the ledger, and the next run looks before it sends anything.
+        return Retryable(f"Expected the database to answer, but it failed ({type(error.orig).__name__}). Do: check the database.")
     except Exception as error:
         log.error("connector_failed", job=format_id(Kind.JOB, job.id), topic=job.topic, error=type(error).__name__)
         log.debug("connector_failed", exc_info=True)
@@ -111,8 +120,8 @@ def commit_outcome(runtime: Runtime, job: JobRow, outcome: Outcome, by: str) -> 
     LeaseLost when somebody else holds the job by now; nothing is stored then.
     """
     with runtime.database.transaction() as connection:
+        instance = instances.lock(connection, job.instance, ended_too=True)
         jobs.check_fence(connection, job.id, job.fence)
-        instance = instances.lock(connection, job.instance)
         commit = _Commit(connection, runtime, job, instance, by)
         commit.charge(getattr(outcome, "charge", None))
         match outcome:
@@ -123,6 +132,7 @@ def commit_outcome(runtime: Runtime, job: JobRow, outcome: Outcome, by: str) -> 
             case BusinessError():
                 details = {"error": outcome.code, "reason": outcome.message}
                 commit.step(FailJob(job.token, outcome.code, outcome.message), "job_failed", details)
+                jobs.note(connection, job.id, f"{outcome.code}: {outcome.message}")
             case Retryable():
                 commit.later(outcome.reason, _pause(runtime.configuration.retry_after, job.attempts, outcome.after))
             case Unknown():
@@ -196,7 +206,7 @@ class _Commit:
             self.incident(reason)
             return
         run_at = self.runtime.now() + pause
-        jobs.put_back(self.connection, self.job.id, run_at, reason)
+        jobs.postpone(self.connection, self.job.id, run_at, reason)
         self._note("job_postponed", {"reason": reason, "next_at": run_at.isoformat()})
 
     def incident(self, reason: str) -> None:

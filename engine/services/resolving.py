@@ -7,15 +7,15 @@ from typing import Any
 from sqlalchemy import Connection
 
 from engine.connector import ChargeState
-from engine.errors import DataRefused, InstanceNotActive, NotFound
+from engine.errors import ChargeInDoubt, DataRefused, InstanceNotActive, NotFound
 from engine.model.identifiers import Kind, format_id, parse_id
 from engine.services.runtime import Runtime
 from engine.services.views import incident_json
 from engine.store import charges, history, incidents, instances, jobs, messages, user_tasks
+from engine.store.incidents import IncidentRow
 
 # An intent in one of these states has moved no money and cannot do so without another confirmation of ours.
 _HARMLESS = {ChargeState.PREPARED, ChargeState.CREATED, ChargeState.DECLINED, ChargeState.CANCELED}
-_IN_DOUBT = {ChargeState.CONFIRMING, ChargeState.UNKNOWN}
 
 
 def open_incidents(runtime: Runtime, *, resolved: bool = False) -> list[dict[str, Any]]:
@@ -31,15 +31,11 @@ def retry(runtime: Runtime, incident_id: str, by: str) -> dict[str, Any]:
     """
     number = parse_id(Kind.INCIDENT, incident_id)
     with runtime.database.transaction() as connection:
-        incident = incidents.get(connection, number)
-        if incident.resolved_at is not None:
-            raise InstanceNotActive(
-                f"Expected {incident_id} to be open, but {incident.resolved_by} resolved it. Do: run-process incidents."
-            )
+        incident = _open_incident(connection, number)
         now = runtime.now()
         if incident.job is not None:
             instances.lock(connection, incident.instance)
-            jobs.put_back(connection, incident.job, now, None, attempts=0)
+            jobs.put_back(connection, incident.job, now)
         if incident.message is not None:
             messages.put_back(connection, incident.message, now)
         incidents.resolve(connection, number, by, now)
@@ -48,26 +44,67 @@ def retry(runtime: Runtime, incident_id: str, by: str) -> dict[str, Any]:
         return incident_json(incidents.get(connection, number))
 
 
-def cancel(runtime: Runtime, instance_id: str, reason: str, by: str) -> bool:
-    """End an instance by hand. True when that frees its bill, so that the period can be started again.
+def resolve(runtime: Runtime, incident_id: str, reason: str, by: str) -> dict[str, Any]:
+    """Record that a person has dealt with an undelivered message otherwise; it will not be delivered any more.
 
-    Raises NotFound, InstanceNotActive, and DataRefused without a reason or while its charge is in doubt.
+    Raises NotFound, InstanceNotActive (resolved before), DataRefused without a reason, and for a job's incident: an instance
+    that waits for a job goes on by `retry` or ends by `cancel`.
+    """
+    number = parse_id(Kind.INCIDENT, incident_id)
+    if not reason.strip():
+        raise DataRefused("Expected a reason for resolving, but it is empty. Do: --reason 'why'.")
+    with runtime.database.transaction() as connection:
+        incident = _open_incident(connection, number)
+        if incident.message is None:
+            raise DataRefused(
+                f"Expected the incident of a message, but {incident_id} is one of a job, and its instance waits for it. "
+                f"Do: run-process retry {incident_id}, or run-process cancel {format_id(Kind.INSTANCE, incident.instance)}."
+            )
+        now = runtime.now()
+        messages.settle(connection, incident.message)
+        incidents.resolve(connection, number, by, now)
+        details = {"incident": incident_id, "flow_node": incident.flow_node, "reason": reason}
+        history.append(connection, incident.instance, now, by, [("incident_resolved", details)])
+        return incident_json(incidents.get(connection, number))
+
+
+def _open_incident(connection: Connection, number: int) -> IncidentRow:
+    """The incident, with its instance kept from changing: of two who act on it at once, the second finds it resolved."""
+    found = incidents.get(connection, number)
+    if found.message is not None:
+        messages.lock(connection, found.message)
+    instances.lock(connection, found.instance, ended_too=True)
+    incident = incidents.get(connection, number)
+    if incident.resolved_at is not None:
+        raise InstanceNotActive(
+            f"Expected {format_id(Kind.INCIDENT, number)} to be open, but {incident.resolved_by} resolved it. "
+            "Do: run-process incidents."
+        )
+    return incident
+
+
+def cancel(runtime: Runtime, instance_id: str, reason: str, by: str) -> bool:
+    """End an instance by hand. True when that frees its bill, so that the period can be started again: nothing was charged,
+    and nothing was handed over.
+
+    Raises NotFound, InstanceNotActive, DataRefused without a reason, and ChargeInDoubt while its charge's outcome isn't known.
     """
     number = parse_id(Kind.INSTANCE, instance_id)
     if not reason.strip():
         raise DataRefused("Expected a reason for cancelling, but it is empty. Do: --reason 'why'.")
     with runtime.database.transaction() as connection:
         instance = instances.lock(connection, number)
+        # Without its jobs nobody can begin a confirmation any more, so what the ledger says now stays true.
+        _close_work(connection, number, by, runtime)
         states = {charge.state for charge in charges.touched_by(connection, number)}
-        if states & _IN_DOUBT:
-            raise DataRefused(
+        if any(state.in_doubt for state in states):
+            raise ChargeInDoubt(
                 f"Expected no charge of {instance_id} under way, but the outcome of one isn't known yet. "
                 "Do: run-process work --until-idle (after run-process retry, where it has an incident), then decide."
             )
         now = runtime.now()
-        _close_work(connection, number, by, runtime)
         instances.save(connection, instance, instance.token_state, {"state": instances.CANCELLED, "ended_at": now})
-        freed = not states - _HARMLESS
+        freed = not states - _HARMLESS and not messages.count_thrown(connection, number)
         if freed:
             instances.free_bill(connection, number)
         history.append(connection, number, now, by, [("instance_cancelled", {"reason": reason, "bill_freed": freed})])

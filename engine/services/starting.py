@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from engine.connector import Value
-from engine.definition.carry_over import hand_over, read_values
+from engine.definition.carry_over import CarryOverMap, hand_over, read_values, refuse_other_bill
+from engine.definition.data_item import DataType, Drop
 from engine.definition.process_definition import ProcessDefinition
 from engine.errors import AlreadyBilled, DataRefused, DefinitionInvalid, EngineError, InstanceStillActive
 from engine.execution.state import load_state
@@ -98,6 +99,7 @@ def start_by_hand(runtime: Runtime, process: str, raw: Mapping[str, Value], by: 
     with runtime.database.transaction() as connection:
         deployment = runtime.deployment(connection, process)
         definition = runtime.definitions.definition(connection, deployment.digest)
+        _refuse_entries(definition.carry_over, raw)
         data = _present(read_values(definition.carry_over, raw))
         beginning = Beginning(_none_start(definition), data, instances.MANUAL, by)
         return format_id(Kind.INSTANCE, start_instance(connection, runtime, deployment, beginning))
@@ -124,10 +126,27 @@ def reuse(runtime: Runtime, process: str, instance: str, raw: Mapping[str, Value
         deployment = runtime.deployment(connection, process)
         definition = runtime.definitions.definition(connection, deployment.digest)
         carried = known_items(definition, handed.data)
-        data = _present({**carried, **read_values(definition.carry_over, raw, carried)})
+        _refuse_entries(definition.carry_over, raw)
+        corrected = read_values(definition.carry_over, raw, carried)
+        refuse_other_bill(definition.carry_over, corrected, carried)
+        data = _present({**carried, **corrected})
         start = _none_start(definition)
         beginning = Beginning(start, data, instances.REUSE, by, number, known_items(definition, handed.previous))
         return format_id(Kind.INSTANCE, start_instance(connection, runtime, deployment, beginning))
+
+
+def _refuse_entries(carry_over: CarryOverMap, raw: Mapping[str, Value]) -> None:
+    """An amount that each period is entered anew is entered in its form, by those whom the form is offered to: given on the
+    way past it, nobody would have entered what somebody approves.
+    """
+    for name in raw:
+        item = carry_over.items.get(name)
+        if carry_over.bill and item is not None and item.type is DataType.MONEY and isinstance(item.carry, Drop):
+            raise DataRefused(
+                f"Expected {name} to be entered in its form, because it is a new amount each period, but it was given at the "
+                "start. Do: leave it out.",
+                name,
+            )
 
 
 def known_items(definition: ProcessDefinition, data: Mapping[str, Value]) -> dict[str, Value]:

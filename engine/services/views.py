@@ -1,6 +1,6 @@
 """What people and programs are shown: tasks, instances and the rest as plain records, with ids as text.
 
-These are the stable JSON forms of the command line; `to_json` gives them.
+These are the stable JSON forms of the command line; docs/json.md describes them.
 """
 
 from __future__ import annotations
@@ -195,8 +195,16 @@ def incident_json(row: IncidentRow) -> dict[str, Any]:
         "created_at": row.created_at,
         "resolved_at": row.resolved_at,
         "resolved_by": row.resolved_by,
-        "commands": [] if row.resolved_at else [f"run-process retry {number}"],
+        "commands": [] if row.resolved_at else _remedies(row),
     }
+
+
+def _remedies(row: IncidentRow) -> list[str]:
+    number, instance = format_id(Kind.INCIDENT, row.id), format_id(Kind.INSTANCE, row.instance)
+    retry = f"run-process retry {number}"
+    if row.message is not None:
+        return [retry, f"run-process resolve {number} --reason TEXT"]
+    return [retry, f"run-process cancel {instance} --reason TEXT"]
 
 
 def charge_json(charge: Charge) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from queue import Empty, SimpleQueue
 from typing import TypeAlias
 
 import structlog
+from sqlalchemy.exc import DBAPIError
 
 from engine.connector import Outcome
 from engine.errors import LeaseLost
@@ -26,6 +27,7 @@ log = structlog.get_logger("run_process.worker")
 
 _LEASE = timedelta(minutes=5)
 _POLL_SECONDS = 0.5
+_MOST_FAILURES = 20  # of the database, one after the other
 
 Report: TypeAlias = Callable[[JobRow | MessageRow], None]
 
@@ -50,6 +52,7 @@ class Worker:
         self._stopping = False
         self._stop_asked: SimpleQueue[None] = SimpleQueue()
         self._in_flight: dict[Future[Outcome], JobRow] = {}
+        self._failures = 0
 
     def stop(self) -> None:
         """Take no more work; `run` returns when what is in flight is committed.
@@ -63,8 +66,7 @@ class Worker:
         """Work until `stop`, or with `until_idle` until nothing is due."""
         with ThreadPoolExecutor(self._concurrency, thread_name_prefix="connector") as pool:
             while not self._stopping:
-                busy = self._deliver_messages() | self._lease_jobs(pool) | self._commit_finished(_POLL_SECONDS)
-                if busy or self._in_flight:
+                if self._do_what_is_due(pool) or self._in_flight:
                     continue
                 if until_idle:
                     break
@@ -72,6 +74,20 @@ class Worker:
             while self._in_flight:
                 self._commit_finished(_POLL_SECONDS)
         return self._backlog()
+
+    def _do_what_is_due(self, pool: ThreadPoolExecutor) -> bool:
+        """One round; whether there was anything. A database that fails is tried again: what was not saved is done anew."""
+        try:
+            busy = self._deliver_messages() | self._lease_jobs(pool) | self._commit_finished(_POLL_SECONDS)
+        except DBAPIError as error:
+            self._failures += 1
+            log.warning("database_failed", reason=type(error.orig).__name__, failures=self._failures)
+            if self._failures >= _MOST_FAILURES:
+                raise
+            self._pause()
+            return True
+        self._failures = 0
+        return busy
 
     def _pause(self) -> None:
         with suppress(Empty):
@@ -95,7 +111,7 @@ class Worker:
             return False
         now = self._runtime.now()
         with self._runtime.database.transaction() as connection:
-            leased = jobs.lease_due(connection, self._name, now, now + _LEASE, free)
+            leased = jobs.lease_due(connection, self._name, tuple(self._runtime.connectors), now, now + _LEASE, free)
         for job in leased:
             self._in_flight[pool.submit(call_connector, self._runtime, job)] = job
         return bool(leased)
@@ -106,7 +122,8 @@ class Worker:
             return False
         done, _ = wait(self._in_flight, timeout=seconds, return_when=FIRST_COMPLETED)
         for future in done:
-            self._commit(self._in_flight.pop(future), future)
+            self._commit(self._in_flight[future], future)
+            del self._in_flight[future]
         return bool(done)
 
     def _commit(self, job: JobRow, future: Future[Outcome]) -> None:

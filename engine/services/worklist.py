@@ -172,8 +172,9 @@ def _check_required(
 
     required = field.required or (field.required_if is not None and parse_condition(field.required_if).holds(after))
     item = definition.carry_over.items[field.name]
-    # A decision is made each time the task is done: the one of an earlier visit (sent back, declined again) never stands in.
-    decided_anew = item.type is DataType.CHOICE and isinstance(item.carry, Drop) and not field.readonly
+    # A decision and its reason are given each time the task is done: those of an earlier visit never stand in.
+    decides = item.type is DataType.CHOICE or field.required_if is not None
+    decided_anew = decides and isinstance(item.carry, Drop) and not field.readonly
     given = values if decided_anew else after
     if required and given.get(field.name) is None:
         one_of = f", one of {', '.join(item.choices)}" if item.choices else ""

@@ -14,6 +14,8 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select
 
+from engine.errors import StateUnknown
+from engine.model.identifiers import Kind, format_id
 from engine.store.tables import history
 
 _ROOT = "0" * 64
@@ -68,13 +70,22 @@ def seal(previous: str, instance: int, number: int, at: datetime, event: str, by
 
 
 def entries(connection: Connection, instance: int) -> list[Entry]:
-    """An instance's history from its beginning."""
+    """An instance's history from its beginning. Raises StateUnknown where an entry can't be read any more."""
     query = select(history).where(history.c.instance_id == instance).order_by(history.c.number)
-    return [Entry(r.number, r.at, r.event, r.by, r.details, r.hash) for r in connection.execute(query)]
+    try:
+        return [Entry(r.number, r.at, r.event, r.by, r.details, r.hash) for r in connection.execute(query)]
+    except (ValueError, TypeError) as error:
+        raise StateUnknown(
+            f"Expected a readable history of {format_id(Kind.INSTANCE, instance)}, but an entry was changed to something that "
+            "can't be read. Do: tell an auditor, and compare with a backup."
+        ) from error
 
 
 def first_broken(connection: Connection, instance: int) -> int | None:
-    """The number of the first entry that was changed, removed or reordered; None where the chain is whole."""
+    """The number of the first entry that was changed or moved, or before which one was removed; None where the chain is whole.
+
+    That the last entries were cut off cannot be seen from the chain itself.
+    """
     sealed = _ROOT
     for position, entry in enumerate(entries(connection, instance), start=1):
         sealed = seal(sealed, instance, position, entry.at, entry.event, entry.by, entry.details)

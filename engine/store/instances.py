@@ -76,15 +76,19 @@ def add(connection: Connection, new: NewInstance) -> int:
 def claim_bill(connection: Connection, process: str, customer: str, period: str, instance: int) -> int | None:
     """Make `instance` the bill of this customer's period. None on success, else the instance that is it already.
 
-    The UNIQUE key decides, also between two transactions at once.
+    The UNIQUE key decides, also between two transactions at once; a bill that is freed at this very moment is tried again.
     """
     key = {"process": process, "customer": customer, "period": period}
-    try:
-        with connection.begin_nested():
-            connection.execute(_CLAIM_BILL, {**key, "instance_id": instance})
-    except IntegrityError:
-        return billed_by(connection, process, customer, period)
-    return None
+    while True:
+        try:
+            with connection.begin_nested():
+                connection.execute(_CLAIM_BILL, {**key, "instance_id": instance})
+        except IntegrityError:
+            existing = billed_by(connection, process, customer, period)
+            if existing is not None:
+                return existing
+        else:
+            return None
 
 
 def billed_by(connection: Connection, process: str, customer: str, period: str) -> int | None:
@@ -113,17 +117,26 @@ def get_many(connection: Connection, numbers: Iterable[int]) -> dict[int, Instan
     return {row.id: _record(row) for row in rows}
 
 
-def lock(connection: Connection, number: int) -> InstanceRow:
-    """One instance, kept from changing until this transaction ends. Raises NotFound, InstanceNotActive."""
+def lock(connection: Connection, number: int, *, ended_too: bool = False) -> InstanceRow:
+    """One instance, kept from changing until this transaction ends. Raises NotFound, InstanceNotActive.
+
+    Who also locks a job or message of it, locks the instance first: two who wait for each other would wait for ever.
+    """
     row = connection.execute(_LOCK, {"instance": number}).first()
     if row is None:
         raise unknown(Kind.INSTANCE, number)
-    if row.state != ACTIVE:
+    if row.state != ACTIVE and not ended_too:
         raise InstanceNotActive(
             f"Expected {format_id(Kind.INSTANCE, number)} to be active, but it is {row.state}. "
             f"Do: run-process show {format_id(Kind.INSTANCE, number)}."
         )
     return _record(row)
+
+
+def adopt(connection: Connection, number: int, previous: int) -> bool:
+    """Link an instance that was started by hand, from nothing, behind its predecessor. False when it has one already."""
+    where = (instances.c.id == number, instances.c.previous_id.is_(None))
+    return connection.execute(update(instances).where(*where).values(previous_id=previous)).rowcount == 1
 
 
 def save(connection: Connection, instance: InstanceRow, token_state: str, ended: Mapping[str, Any]) -> None:

@@ -65,13 +65,21 @@ def get(connection: Connection, number: int) -> JobRow:
     return JobRow(*row)
 
 
-def lease_due(connection: Connection, worker: str, now: datetime, until: datetime, limit: int) -> list[JobRow]:
-    """Lease up to `limit` jobs that are due, or whose lease has ended, to `worker`; the longest due first."""
+def lease_due(
+    connection: Connection, worker: str, topics: tuple[str, ...], now: datetime, until: datetime, limit: int
+) -> list[JobRow]:
+    """Lease up to `limit` jobs of these topics that are due, or whose lease has ended, to `worker`; the longest due first."""
     due = or_(
         and_(jobs.c.state == READY, jobs.c.run_at <= now),
         and_(jobs.c.state == LEASED, jobs.c.lease_until <= now),
     )
-    query = select(jobs.c.id).where(due).order_by(jobs.c.run_at, jobs.c.id).limit(limit).with_for_update(skip_locked=True)
+    query = (
+        select(jobs.c.id)
+        .where(due, jobs.c.topic.in_(topics))
+        .order_by(jobs.c.run_at, jobs.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
     numbers = list(connection.execute(query).scalars())
     if not numbers:
         return []
@@ -91,12 +99,22 @@ def check_fence(connection: Connection, number: int, fence: int) -> None:
         )
 
 
-def put_back(connection: Connection, number: int, run_at: datetime, error: str | None, attempts: int | None = None) -> None:
-    """Make a job ready again, not before `run_at`."""
-    values: dict[str, Any] = {"state": READY, "run_at": run_at, "lease_until": None, "worker": None, "last_error": error}
-    if attempts is not None:
-        values["attempts"] = attempts
+def postpone(connection: Connection, number: int, run_at: datetime, error: str) -> None:
+    """Make a leased job ready again, not before `run_at`."""
+    values = {"state": READY, "run_at": run_at, "lease_until": None, "worker": None, "last_error": error}
     connection.execute(update(jobs).where(jobs.c.id == number).values(**values))
+
+
+def put_back(connection: Connection, number: int, run_at: datetime) -> None:
+    """Make a job ready that needed a person, with all its attempts."""
+    where = (jobs.c.id == number, jobs.c.state == FAILED)
+    values = {"state": READY, "run_at": run_at, "last_error": None, "attempts": 0}
+    connection.execute(update(jobs).where(*where).values(**values))
+
+
+def note(connection: Connection, number: int, error: str) -> None:
+    """Keep what a job ended in, where that was not what was hoped for."""
+    connection.execute(update(jobs).where(jobs.c.id == number, jobs.c.last_error.is_(None)).values(last_error=error))
 
 
 def fail(connection: Connection, number: int, error: str) -> None:
@@ -134,11 +152,3 @@ def count_open(connection: Connection) -> int:
     """How many jobs wait or run: not those that need a person."""
     query = select(func.count()).select_from(jobs).where(jobs.c.state.in_((READY, LEASED)))
     return int(connection.execute(query).scalar_one())
-
-
-def next_due_at(connection: Connection) -> datetime | None:
-    """When the next job may run: the earliest time among those that wait and those leased."""
-    at = func.min(func.coalesce(jobs.c.lease_until, jobs.c.run_at))
-    query = select(at.label("at")).where(jobs.c.state.in_((READY, LEASED)))
-    found: datetime | None = connection.execute(select(query.subquery().c.at)).scalar()
-    return found

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 from engine.model.identifiers import Kind, unknown
 from engine.store.tables import messages
 
-WAITING, DELIVERED, FAILED = "waiting", "delivered", "failed"
+WAITING, DELIVERED, FAILED, SETTLED = "waiting", "delivered", "failed", "settled"
 
 # What every step asks, built once; see the package.
 _ADD = insert(messages)
@@ -80,9 +80,21 @@ def mark_failed(connection: Connection, number: int, error: str) -> None:
     connection.execute(_TRIED, {"message": number, "state": FAILED, "last_error": error})
 
 
+def lock(connection: Connection, number: int) -> None:
+    """Keep a message from changing until this transaction ends. Its instance is locked after it, never before."""
+    connection.execute(select(messages.c.id).where(messages.c.id == number).with_for_update())
+
+
 def put_back(connection: Connection, number: int, run_at: datetime) -> None:
-    """Have the message delivered again."""
-    connection.execute(update(messages).where(messages.c.id == number).values(state=WAITING, run_at=run_at))
+    """Have a message delivered again that could not be."""
+    where = (messages.c.id == number, messages.c.state == FAILED)
+    connection.execute(update(messages).where(*where).values(state=WAITING, run_at=run_at))
+
+
+def settle(connection: Connection, number: int) -> None:
+    """A person has dealt with a message that could not be delivered."""
+    where = (messages.c.id == number, messages.c.state == FAILED)
+    connection.execute(update(messages).where(*where).values(state=SETTLED))
 
 
 def count_thrown(connection: Connection, instance: int) -> int:

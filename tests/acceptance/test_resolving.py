@@ -11,7 +11,7 @@ def test_a_charge_that_cannot_be_made_is_an_incident_until_somebody_retries_it(a
     [incident] = approved("incidents", "--json", code=3).json
     assert (incident["id"], incident["instance"], incident["job"], incident["flow_node"]) == ("x1", "i1", "j1", "charge")
     assert "RUN_PROCESS_STRIPE_KEY" in incident["reason"]
-    assert incident["commands"] == ["run-process retry x1"]
+    assert incident["commands"] == ["run-process retry x1", "run-process cancel i1 --reason TEXT"]
 
     assert approved("retry", "j1", "--as", "olivia").stdout == "j1 of i1 waits for a worker again\n"
     assert "olivia resolved it" in approved.refused("retry", "x1")
@@ -34,7 +34,7 @@ def test_a_cancelled_month_keeps_its_reason_and_frees_its_period(deployed: Progr
 
 def test_a_month_that_was_charged_keeps_its_period(approved: Program, stripe: dict[str, str]) -> None:
     worker = approved("work", "--until-idle", **stripe | {"RUN_PROCESS_SMTP_URL": "smtp://127.0.0.1:9"})
-    assert "Waiting for their time: 1 job" in worker.stderr
+    assert "Not done yet: 1 job" in worker.stderr
     done = approved("cancel", "i1", "--reason", "The mail server is gone for good.", "--json").json
     assert (done["state"], done["bill_freed"]) == ("cancelled", False)
     assert "is that bill" in approved.refused("start", PROCESS, *bill_of(done["customer"]))

@@ -98,10 +98,10 @@ def test_a_file_that_cannot_be_used_starts_nothing(case: str, deployed: Program)
 
 def test_values_come_from_a_file_and_set_goes_over_it(deployed: Program) -> None:
     values = {"customer_name": "Ann", "email": "a@example.com", "stripe_customer_id": "cus_1", "currency": "JPY"}
-    (deployed.folder / "first.json").write_text(json.dumps(values | {"billing_month": "2026-09", "billing_amount": "1200"}))
+    (deployed.folder / "first.json").write_text(json.dumps(values | {"billing_month": "2026-09", "billing_details": "Base fee"}))
     started = deployed("start", PROCESS, "--data", "first.json", *settings(billing_month="2026-10"), "--json").json
     assert (started["id"], started["period"]) == ("i1", "2026-10")
-    assert deployed("show", "i1", "--json").json["data"] == values | {"billing_month": "2026-10", "billing_amount": 1_200}
+    assert deployed("show", "i1", "--json").json["data"] == values | {"billing_month": "2026-10", "billing_details": "Base fee"}
 
 
 BAD_DATA = {

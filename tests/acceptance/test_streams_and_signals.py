@@ -71,7 +71,7 @@ def test_a_worker_that_is_told_to_end_finishes_the_charge_in_flight_and_takes_no
     stdout, stderr = worker.communicate(timeout=PATIENCE_SECONDS)
     assert worker.returncode == 0, stderr
     assert stdout == "j1 i1 stripe.charge: done\n"
-    assert stderr == "Waiting for their time: 1 job, 0 messages.\n"
+    assert stderr == "Not done yet: 1 job, 0 messages.\n"
     shown = approved("show", "i1", "--json").json
     assert [(job["id"], job["state"], job["attempts"]) for job in shown["jobs"]] == [("j1", "done", 1), ("j2", "ready", 0)]
     assert [charge["state"] for charge in shown["charges"]] == ["succeeded"]

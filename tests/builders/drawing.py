@@ -134,7 +134,9 @@ class FakeConnector:
     def run(self, request: Any, context: Any) -> Completed:
         raise AssertionError("check never runs a connector")
 
-    def check_parameters(self, literals: Mapping[str, str], resources: Mapping[str, bytes]) -> Sequence[str]:
+    def check_parameters(
+        self, literals: Mapping[str, str], names: frozenset[str], resources: Mapping[str, bytes]
+    ) -> Sequence[str]:
         name = literals.get("template")
         missing = name is not None and f"mail/{name}.txt" not in resources
         return [f"Expected the template mail/{name}.txt, but there is none. Do: write it."] if missing else []

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engine.errors import AlreadyBilled
+from engine.errors import AlreadyBilled, DataRefused, InstanceNotActive
 from engine.services import handing_over, resolving
 from engine.services.handing_over import deliver_next
 from engine.services.inspecting import chain
@@ -271,8 +271,36 @@ def test_a_value_that_the_newest_version_types_differently_is_an_incident(compan
     assert company.instance(first).next is None
 
 
+def next_of_another(company: Company, customer: str = "acme") -> str:
+    """November, started behind an October that was cancelled and is started anew afterwards."""
+    cancelled = company.start(customer)
+    resolving.cancel(company.runtime, cancelled, "started by mistake", "olivia")
+    return reuse(company.runtime, "billing", cancelled, {}, "olivia")
+
+
+def test_a_next_instance_that_was_started_from_nothing_is_linked_and_the_chain_goes_on(company: Company) -> None:
+    second = company.start(month="2026-11")
+    first = company.billed()
+    assert resolving.open_incidents(company.runtime) == []
+    assert (company.instance(first).next, company.instance(second).previous) == (second, first)
+    assert company.events(second)[-1] == "instance_linked"
+
+
+def test_a_message_that_a_person_has_dealt_with_is_not_delivered_any_more(company: Company) -> None:
+    next_of_another(company)
+    first = company.billed()
+    [incident] = resolving.open_incidents(company.runtime)
+    with pytest.raises(DataRefused, match="Expected a reason"):
+        resolving.resolve(company.runtime, incident["id"], " ", "olivia")
+    resolving.resolve(company.runtime, incident["id"], "November was started behind the first October", "olivia")
+    assert company.work().incidents == 0
+    assert (message_of(company, first)["state"], company.instance(first).next) == ("settled", None)
+    with pytest.raises(InstanceNotActive, match="olivia resolved it"):
+        resolving.resolve(company.runtime, incident["id"], "again", "olivia")
+
+
 def test_a_next_instance_that_exists_already_is_an_incident_that_names_it(company: Company) -> None:
-    other = company.start(month="2026-11")
+    other = next_of_another(company)
     first = company.billed()
     [incident] = resolving.open_incidents(company.runtime)
     assert f"{other} is that bill" in incident["reason"]
@@ -296,7 +324,7 @@ def test_a_successor_that_was_started_by_hand_before_the_delivery_counts_as_deli
 
 
 def test_one_message_in_trouble_does_not_hold_up_the_others(company: Company) -> None:
-    company.start("a", "2026-11")
+    next_of_another(company, "a")
     blocked, free = thrown(company, customer="a"), thrown(company, customer="b")
     assert company.work().incidents == 1
     assert company.instance(blocked).next is None

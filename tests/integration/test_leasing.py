@@ -29,8 +29,9 @@ def killed(_request: JobRequest, _context: JobContext) -> Outcome:
 
 
 def lease(runtime: Runtime, worker: str = "w1", seconds: int = 300, limit: int = 1) -> list[JobRow]:
+    now = runtime.now()
     with runtime.database.transaction() as connection:
-        return jobs.lease_due(connection, worker, runtime.now(), runtime.now() + timedelta(seconds=seconds), limit)
+        return jobs.lease_due(connection, worker, tuple(runtime.connectors), now, now + timedelta(seconds=seconds), limit)
 
 
 def test_a_leased_job_is_not_given_to_another_worker_until_the_lease_ends(company: Company, clock: TurnedClock) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine.connector import BusinessError, ChargeState, Completed, Fatal, JobContext, JobRequest, Outcome, Unknown
-from engine.errors import AlreadyBilled, DataRefused, EngineError, InstanceNotActive, NotFound
+from engine.errors import AlreadyBilled, ChargeInDoubt, DataRefused, EngineError, InstanceNotActive, NotFound
 from engine.services import resolving, worklist
 from engine.services.starting import reuse
 from tests.builders.company import Company
@@ -97,7 +97,7 @@ def test_an_instance_whose_charge_is_in_doubt_is_not_cancelled(
     company.work()
     assert company.details(instance)["charges"][0]["state"] == str(state)
     before = company.events(instance)
-    with pytest.raises(DataRefused, match="Expected no charge of i1 under way, but the outcome of one isn't known yet"):
+    with pytest.raises(ChargeInDoubt, match="Expected no charge of i1 under way, but the outcome of one isn't known yet"):
         resolving.cancel(company.runtime, instance, "given up", "olivia")
     assert (company.instance(instance).state, company.events(instance)) == ("active", before)
 
@@ -146,7 +146,7 @@ def test_an_incident_says_what_where_how_often_and_what_to_do(company: Company, 
     company.work()
     [incident] = resolving.open_incidents(company.runtime)
     assert (incident["id"], incident["instance"], incident["flow_node"], incident["tried"]) == ("x1", instance, "charge", 1)
-    assert incident["commands"] == ["run-process retry x1"]
+    assert incident["commands"] == ["run-process retry x1", f"run-process cancel {instance} --reason TEXT"]
     assert resolving.incident_of(company.runtime, "j1") == "x1"
     assert resolving.incident_of(company.runtime, "x1") == "x1"
 

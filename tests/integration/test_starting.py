@@ -178,8 +178,8 @@ def test_a_finished_instance_is_used_again_through_the_map(company: Company) -> 
 def test_what_is_entered_at_reuse_replaces_what_the_map_carries(company: Company) -> None:
     old = company.start(name="Acme")
     give_up(company, old)
-    new = reuse(company.runtime, "billing", old, {"name": "Acme Ltd", "month": "2027-03"}, "olivia")
-    assert company.details(new)["data"] == {"customer": "acme", "month": "2027-03", "name": "Acme Ltd"}
+    new = reuse(company.runtime, "billing", old, {"name": "Acme Ltd"}, "olivia")
+    assert company.details(new)["data"] == {"customer": "acme", "month": "2026-11", "name": "Acme Ltd"}
 
 
 def test_a_cancelled_instance_can_be_used_again_for_the_following_period(company: Company) -> None:
@@ -294,3 +294,16 @@ def test_a_definition_with_errors_is_not_deployed_and_nothing_starts(company: Co
     assert "gateway-condition-missing" in {finding.rule for finding in refused.value.findings}
     assert isinstance(refused.value, EngineError)
     assert company.instance(company.start()).version == 1
+
+
+def test_reuse_goes_on_with_the_same_customer_and_the_period_after(company: Company) -> None:
+    old = company.billed()
+    for value in ({"month": "2027-03"}, {"customer": "other"}):
+        with pytest.raises(DataRefused, match="because it tells which bill this is"):
+            reuse(company.runtime, "billing", old, value, "olivia")
+
+
+def test_a_new_amount_is_entered_in_its_form_and_not_at_the_start(company: Company) -> None:
+    """Else nobody would have entered what somebody approves."""
+    with pytest.raises(DataRefused, match="Expected amount to be entered in its form"):
+        start_by_hand(company.runtime, "billing", {"customer": "acme", "month": "2026-10", "amount": "1.00"}, "ann")

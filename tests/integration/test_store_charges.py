@@ -27,7 +27,7 @@ KEY = REQUEST.charge_key
 def ledger_of(runtime: Runtime, worker: str = "w1") -> JobLedger:
     """The ledger of a freshly leased job."""
     with runtime.database.transaction() as connection:
-        [job] = jobs.lease_due(connection, worker, runtime.now(), runtime.now() + timedelta(minutes=5), 1)
+        [job] = jobs.lease_due(connection, worker, ("pay",), runtime.now(), runtime.now() + timedelta(minutes=5), 1)
     return JobLedger(runtime, job)
 
 

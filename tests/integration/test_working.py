@@ -211,11 +211,12 @@ def test_what_a_connector_does_wrong_is_an_incident_and_the_worker_goes_on(
     assert company.instance(bad).state == "completed"
 
 
-def test_a_job_that_no_connector_knows_needs_a_person(company: Company, runtime_with: Callable[..., Runtime]) -> None:
+def test_a_worker_leaves_jobs_to_those_who_have_the_connector(company: Company, runtime_with: Callable[..., Runtime]) -> None:
     without = Company(runtime_with(connectors={}))
-    without.approved()
-    assert without.work().incidents == 1
-    assert "a connector for the topic 'pay', but there is none" in resolving.open_incidents(without.runtime)[0]["reason"]
+    instance = without.approved()
+    assert (without.work().incidents, without.work().jobs) == (0, 1)
+    company.work()
+    assert company.instance(instance).state == "completed"
 
 
 def test_parameters_that_the_connector_refuses_need_a_person_and_are_not_shown(

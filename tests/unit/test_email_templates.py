@@ -5,7 +5,7 @@ import pytest
 from connectors.email.address import email_address
 from connectors.email.language import Compiler
 from connectors.email.message import Content, build_message
-from connectors.email.send import EmailParameters
+from connectors.email.send import EmailParameters, EmailSend
 from connectors.email.templates import Rendered, Templates
 from engine.errors import ConfigurationInvalid, DefinitionInvalid
 from tests.doubles.context import START, job_request
@@ -239,3 +239,35 @@ def test_the_message_id_is_the_jobs_own_and_safe_whatever_the_ids_hold() -> None
     message = build_message(Content("s", "t", None, "ann@example.com"), "Billing <billing@example.com>", request, START)
     assert message["Message-ID"] == "<i4.%C3%BCbersicht.j1%3E@example.com>"
     assert message["From"] == "Billing <billing@example.com>"
+
+
+# --- what `check` asks before anything is deployed ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("resources", "says"),
+    [
+        ({}, "Expected the mail template mail/charged.txt"),
+        ({"mail/charged.txt": b"Dear {{ name }}"}, "Expected one line Subject"),
+        ({"mail/charged.txt": b"Subject: a\n\n{{ nmae }}"}, "Expected a parameter for 'nmae'"),
+        ({"mail/charged.txt": b"Subject: {{ nmae }}\n\nb"}, "Expected a parameter for 'nmae'"),
+        ({"mail/charged.txt": b"Subject: a\n\n{{ name | mony }}"}, "mony"),
+        ({"mail/charged.txt": b"Subject: a\n\n{% for x in name %}"}, "Expected a mail template"),
+        (
+            {"mail/charged.txt": b"Subject: a\n\nb", "mail/charged.html": b"{{ other }}"},
+            "mail/charged.html: Expected a parameter",
+        ),
+    ],
+)
+def test_a_template_that_could_not_be_sent_is_found_before_it_is_deployed(resources: dict[str, bytes], says: str) -> None:
+    [problem] = EmailSend("file:///mail", "a@example.com").check_parameters(
+        {"template": "charged"}, frozenset({"to", "template", "name"}), resources
+    )
+    assert says in problem
+
+
+def test_a_template_whose_variables_are_passed_is_fine() -> None:
+    good = {"mail/charged.txt": b"Subject: {{ name }}\n\n{% for line in name %}{{ line }}{% endfor %} {{ to }} {{ locale }}"}
+    send = EmailSend("file:///mail", "a@example.com")
+    assert send.check_parameters({"template": "charged"}, frozenset({"to", "template", "name"}), good) == []
+    assert send.check_parameters({}, frozenset({"template"}), {}) == []  # named by an expression: known when it runs

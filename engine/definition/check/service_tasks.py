@@ -21,9 +21,11 @@ from engine.model.text import did_you_mean, shown
 class ChecksParameters(Protocol):
     """What a connector may offer beside its contract: to look at parameters before anything is deployed."""
 
-    def check_parameters(self, literals: Mapping[str, str], resources: Mapping[str, bytes]) -> Sequence[str]:
-        """What is wrong, one message each. `literals` are the parameters without expressions, `resources` the files
-        deployed with the definition, e.g. `mail/charged.txt`.
+    def check_parameters(
+        self, literals: Mapping[str, str], names: frozenset[str], resources: Mapping[str, bytes]
+    ) -> Sequence[str]:
+        """What is wrong, one message each. `literals` are the parameters without expressions, `names` those of all
+        parameters, `resources` the files deployed with the definition, e.g. `mail/charged.txt`.
         """
         ...
 
@@ -122,7 +124,8 @@ def parameter_refused(subject: Subject) -> Iterator[Finding]:
     for task, connector in _connected(subject):
         if isinstance(connector, ChecksParameters):
             literals = {parameter.name: parameter.text for parameter in _literals(task)}
-            for message in connector.check_parameters(literals, subject.resources):
+            names = frozenset(parameter.name for parameter in task.inputs)
+            for message in connector.check_parameters(literals, names, subject.resources):
                 yield error("parameter-refused", task, message)
 
 
