@@ -59,6 +59,6 @@ def _write_atomically(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         Path(name).replace(path)
-    except BaseException:
+    except BaseException:  # also when the process is told to end: no half of a mail stays behind
         Path(name).unlink(missing_ok=True)
         raise

@@ -33,7 +33,7 @@ def create(context: Context, params: dict[str, Any]) -> Record:
         if card is not None:
             payment_methods.keep(context, card, record["id"])
         _set_default(context, record, _resolved(params, card))
-    except Exception:
+    except Exception:  # a refused request leaves no customer behind
         del context.state.tables["customer"][record["id"]]
         raise
     context.emit("customer.created", record)

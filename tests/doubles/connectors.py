@@ -5,19 +5,22 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from pydantic import BaseModel
 
 from engine.connector import (
+    BusinessError,
     ChargeRequest,
     ChargeResult,
     ChargeState,
     Completed,
     Connector,
+    Fatal,
     JobContext,
     JobRequest,
     Outcome,
+    Unknown,
     Value,
 )
 from tests.builders.drawing import Payment
@@ -91,3 +94,20 @@ def charging(request: JobRequest, context: JobContext) -> Outcome:
     intent = f"pi_{request.id}"
     outputs: dict[str, Value] = {"payment_id": intent, "payment_intent": intent, "charged_at": "2026-10-01T09:30:00+00:00"}
     return Completed(outputs, charge_up_to(ChargeState.SUCCEEDED)(request, context))
+
+
+def charged_to(state: ChargeState) -> Any:
+    """An answer that leaves the charge in `state`, and the instance where it was (or at the boundary event)."""
+    charge = charge_up_to(state)
+
+    def answer(request: JobRequest, context: JobContext) -> Outcome:
+        result = charge(request, context)
+        if state is ChargeState.CONFIRMING:
+            return Fatal("Broke off while the card was being charged.")
+        if state is ChargeState.SUCCEEDED:
+            return Completed({"payment_id": 7}, result)  # an output that doesn't fit: the step waits for a person
+        if state is ChargeState.UNKNOWN:
+            return Unknown("No answer.", result)
+        return BusinessError("declined", "Declined.", result)
+
+    return answer

@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from engine.connector import BusinessError, ChargeState, Completed, Fatal, JobContext, JobRequest, Outcome, Unknown
+from engine.connector import ChargeState, Fatal
 from engine.errors import AlreadyBilled, ChargeInDoubt, DataRefused, EngineError, InstanceNotActive, NotFound
 from engine.services import resolving, worklist
 from engine.services.starting import reuse
 from tests.builders.company import Company
-from tests.doubles.connectors import RecordingConnector, charge_up_to, charging
-
-
-def charged_to(state: ChargeState) -> Any:
-    """An answer that leaves the charge in `state`, and the instance where it was (or at the boundary event)."""
-    charge = charge_up_to(state)
-
-    def answer(request: JobRequest, context: JobContext) -> Outcome:
-        result = charge(request, context)
-        if state is ChargeState.CONFIRMING:
-            return Fatal("Broke off while the card was being charged.")
-        if state is ChargeState.SUCCEEDED:
-            return Completed({"payment_id": 7}, result)  # an output that doesn't fit: the step waits for a person
-        if state is ChargeState.UNKNOWN:
-            return Unknown("No answer.", result)
-        return BusinessError("declined", "Declined.", result)
-
-    return answer
-
+from tests.doubles.connectors import RecordingConnector, charged_to, charging
 
 # --- cancelling -----------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from engine.clock import TurnedClock
 from engine.connector import (
@@ -21,8 +22,8 @@ from engine.connector import (
     Retryable,
     Unknown,
 )
-from engine.errors import ConfigurationInvalid
-from engine.services import job_running, resolving
+from engine.errors import ChargeInDoubt, ConfigurationInvalid
+from engine.services import job_running, resolving, working
 from engine.services.configuration import Configuration
 from engine.services.runtime import Runtime
 from engine.services.working import Worker
@@ -41,7 +42,7 @@ from tests.builders.drawing import (
     start,
     user,
 )
-from tests.doubles.connectors import RecordingConnector, charge_up_to, charging
+from tests.doubles.connectors import RecordingConnector, charge_up_to, charged_to, charging
 
 MINUTE = timedelta(minutes=1)
 
@@ -412,3 +413,28 @@ def test_work_that_the_diagram_withdraws_needs_nobody_any_more_and_is_never_take
     assert company.work().jobs == 0
     assert len(pay.requests) == called
     assert {job["state"] for job in company.details(instance)["jobs"]} == {"withdrawn"}
+
+
+def test_a_diagram_cannot_leave_a_charge_in_doubt_behind(company: Company, pay: RecordingConnector) -> None:
+    company.deploy(branching())
+    instance = company.start()
+    pay.otherwise = charged_to(ChargeState.UNKNOWN)
+    company.work()
+    with pytest.raises(ChargeInDoubt, match="this step would withdraw one whose outcome isn't known yet"):
+        company.do(instance, "mia", approved=True)
+    assert company.instance(instance).state == "active"
+
+
+def test_a_worker_outlives_a_database_that_fails_for_a_while(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    instance = company.approved()
+    failing = iter([True, False, True, False, False])
+    real = working.commit_outcome
+
+    def commit(*arguments: Any) -> Any:
+        if next(failing, False):
+            raise OperationalError("COMMIT", {}, Exception("disk I/O error"))
+        return real(*arguments)
+
+    monkeypatch.setattr(working, "commit_outcome", commit)
+    assert company.work().incidents == 0
+    assert company.instance(instance).state == "completed"
