@@ -104,7 +104,7 @@ STATES = {
     "instance": {instances.ACTIVE, instances.COMPLETED, instances.CANCELLED},
     "task": {user_tasks.OFFERED, user_tasks.CLAIMED, user_tasks.COMPLETED, user_tasks.WITHDRAWN},
     "job": {jobs.READY, jobs.LEASED, jobs.FAILED, jobs.DONE, jobs.WITHDRAWN},
-    "message": {messages.WAITING, messages.DELIVERED, messages.FAILED},
+    "message": {messages.WAITING, messages.DELIVERED, messages.FAILED, messages.SETTLED},
     "charge": {str(state) for state in ChargeState},
 }
 
