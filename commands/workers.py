@@ -49,6 +49,8 @@ def work(until_idle: bool, concurrency: int, name: str | None, quiet: bool, data
     from commands.logging import configure_logging
     from engine.services.working import Worker
 
+    told_to_stop: list[int] = []
+    _on_stop_signals(told_to_stop.append)  # also before there is a worker to tell
     configure_logging(debug=debugging())
     check_connectors(live=live)
     with open_runtime(database, live=live) as runtime:
@@ -56,8 +58,9 @@ def work(until_idle: bool, concurrency: int, name: str | None, quiet: bool, data
         teller = _Teller(quiet=quiet or as_json)
         worker = Worker(runtime, name or f"{socket.gethostname()}-{os.getpid()}", concurrency, teller.tell)
         teller.reader_gone = worker.stop
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: worker.stop())
+        _on_stop_signals(lambda _: worker.stop())
+        if told_to_stop:
+            worker.stop()
         backlog = worker.run(until_idle=until_idle)
     if as_json:
         print_json(backlog)
@@ -66,6 +69,11 @@ def work(until_idle: bool, concurrency: int, name: str | None, quiet: bool, data
     if backlog.incidents:
         say(f"Waiting for a person: {counted(backlog.incidents, 'incident')}. Do: run-process incidents.")
     return PERSON_NEEDED if backlog.incidents else 0
+
+
+def _on_stop_signals(handle: Callable[[int], None]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda received, _: handle(received))
 
 
 class _Teller:
