@@ -186,6 +186,6 @@ def test_a_diagram_that_somebody_else_drew_has_a_model(path: Path) -> None:
 
 def test_a_thousand_elements_are_read_in_a_moment() -> None:
     tasks = "".join(f'<userTask id="t{n}"/><sequenceFlow id="f{n}" sourceRef="t{n}" targetRef="t{n + 1}"/>' for n in range(500))
-    began = time.monotonic()
+    began = time.process_time()
     assert len(process(tasks).nodes) == 500
-    assert time.monotonic() - began < 0.5
+    assert time.process_time() - began < 0.5

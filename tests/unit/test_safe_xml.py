@@ -38,10 +38,10 @@ REFUSED = {
 @pytest.mark.parametrize("what", REFUSED)
 def test_it_is_refused_at_once_with_one_finding_in_the_file(what: str) -> None:
     content, rule = REFUSED[what]
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(DefinitionInvalid) as refused:
         parse_xml(content, "x.bpmn")
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1
     [finding] = refused.value.findings
     assert (finding.rule, finding.position.file) == (rule, "x.bpmn")
     assert "Do: " in finding.message
