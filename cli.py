@@ -30,15 +30,17 @@ COMMANDS = {
     "show": Entry("commands.instances:show", "Show one instance in full."),
     "history": Entry("commands.instances:history", "Show what happened to an instance, and who did it."),
     "chain": Entry("commands.instances:chain", "Show a customer's months in a line."),
+    "charges": Entry("commands.charges:charges", "List the charge ledger, with totals."),
     "cancel": Entry("commands.instances:cancel", "End an instance by hand, with a reason."),
     "tasks": Entry("commands.tasks:tasks", "List the work that waits for people."),
     "claim": Entry("commands.tasks:claim", "Take a task."),
     "release": Entry("commands.tasks:release", "Give a task back."),
     "complete": Entry("commands.tasks:complete", "Complete a task with its form's values."),
     "work": Entry("commands.workers:work", "Run a worker: deliver messages, call connectors."),
-    "incidents": Entry("commands.workers:incidents", "List what needs a person."),
-    "retry": Entry("commands.workers:retry", "Give an incident's work back to the workers."),
-    "resolve": Entry("commands.workers:resolve", "Record that a message was dealt with otherwise."),
+    "workers": Entry("commands.workers:workers", "List the workers; exit code 3 when none lives."),
+    "incidents": Entry("commands.incidents:incidents", "List what needs a person."),
+    "retry": Entry("commands.incidents:retry", "Run an incident's work again."),
+    "resolve": Entry("commands.incidents:resolve", "Record that an incident was dealt with otherwise."),
     "stripe-sandbox": Entry("commands.sandbox:stripe_sandbox", "Run a local stand-in for Stripe, to try things on."),
     "demo": Entry("commands.demo:demo", "Play three months with a few dozen customers."),
     "completion": Entry("commands.completion:completion", "Print the script that completes commands with Tab."),
@@ -102,11 +104,21 @@ def main(arguments: list[str] | None = None) -> None:
     _open_closed_streams()
     gc.set_threshold(50_000, 20, 20)  # starting up makes many objects and hardly any garbage: looking for it costs a tenth
     try:
+        _refuse_unreadable(arguments)
         code = root.main(arguments, prog_name="run-process", standalone_mode=False)
         sys.stdout.flush()
     except Exception as error:  # noqa: BLE001 - the last line of defence: whatever it is becomes a message
         code = report(error, debug="--debug" in arguments)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _refuse_unreadable(arguments: list[str]) -> None:
+    """Bytes that are no text have no place in a database, and stand for nothing there is."""
+    for argument in arguments:
+        if not argument.isascii() and any("\ud800" <= c <= "\udfff" for c in argument):
+            raise click.UsageError(
+                f"Expected arguments in UTF-8, but {argument[:60]!r} isn't. Do: correct it, or rename the file."
+            )
 
 
 def _open_closed_streams() -> None:

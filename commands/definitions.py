@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from commands.failure import PERSON_NEEDED
-from commands.output import print_json, print_table, say
+from commands.output import print_json, print_table, readable, say
 from commands.session import acting_user, connectors, database_option, json_option, open_runtime, options, user_option
 from engine.definition.finding import Finding, Position, Severity
 from engine.errors import ConfigurationInvalid, DefinitionInvalid
@@ -52,7 +52,7 @@ def check(paths: tuple[Path, ...], as_json: bool) -> int:
         print_json([_finding_json(path, finding) for path, finding in findings])
     else:
         for path, finding in findings:
-            click.echo(_located(path, finding))
+            click.echo(readable(_located(path, finding)))
     return PERSON_NEEDED if findings else 0
 
 

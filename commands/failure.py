@@ -8,6 +8,7 @@ import traceback
 
 import click
 
+from commands.output import say
 from engine.errors import DefinitionInvalid, EngineError
 
 FAILED, WRONG_USAGE, PERSON_NEEDED = 1, 2, 3
@@ -40,14 +41,14 @@ def report(error: Exception, *, debug: bool) -> int:
 
 def _say(error: EngineError) -> None:
     for finding in error.findings if isinstance(error, DefinitionInvalid) else ():
-        click.echo(str(finding), err=True)
-    click.echo(f"Error: {error}", err=True)
+        say(str(finding))
+    say(f"Error: {error}")
 
 
 def _say_usage(error: click.UsageError) -> None:
     if error.ctx is not None:
         click.echo(f"{error.ctx.get_usage()}\n", err=True)
-    click.echo(f"Error: {_in_our_form(error)}", err=True)
+    say(f"Error: {_in_our_form(error)}")
 
 
 def _in_our_form(error: click.UsageError) -> str:
@@ -76,10 +77,9 @@ def _lowered(sentence: str) -> str:
 
 def _say_system(error: OSError) -> None:
     where = f" with {error.filename}" if error.filename else ""
-    click.echo(
+    say(
         f"Error: Expected the system to do its part{where}, but it says: {error.strerror or type(error).__name__}. "
-        "Do: check disk, permissions and network, and try again.",
-        err=True,
+        "Do: check disk, permissions and network, and try again."
     )
     try:
         sys.stdout.flush()
@@ -92,10 +92,11 @@ def _say_defect(error: Exception, debug: bool) -> None:
 
     if isinstance(error, DBAPIError) and error.orig is not None:
         reason = str(error.orig).strip().splitlines()[0]
-        click.echo(
-            f"Error: Expected the database to answer, but it says: {reason}. Nothing of this step was saved. "
-            "Do: check its disk and connection, and try again.",
-            err=True,
+        # A commit is no statement: it may have been carried out although its answer was lost.
+        saved = "Nothing of this step was saved" if error.statement else "Whether this step was saved isn't known"
+        say(
+            f"Error: Expected the database to answer, but it says: {reason}. {saved}. "
+            "Do: check its disk and connection, and do it again; nothing is done twice."
         )
         return
     remedy = "report what stands above" if debug else "run the command again with --debug, and report what it shows"

@@ -78,7 +78,7 @@ def _start_rows(runtime: Runtime, process: str, path: Path, by: str, as_json: bo
     def report(row: RowReport) -> None:
         reports.append(row)
         if not as_json:
-            click.echo(f"{path}:{row.line}: {row.outcome} {row.instance or row.reason}")
+            click.echo(readable(f"{path}:{row.line}: {row.outcome} {row.instance or row.reason}"))
 
     start_rows(runtime, process, read_rows(path), by, report)
     if as_json:
@@ -121,7 +121,7 @@ def instances(database: str, as_json: bool, after: str | None, limit: int, **fil
 @_instance
 @options(database_option, json_option)
 def show(instance_id: str, database: str, as_json: bool) -> None:
-    """Show one instance in full: data, tasks, jobs, messages, charges, incidents."""
+    """Show one instance in full: data, tasks, jobs, timers, messages, charges, incidents."""
     from engine.services.inspecting import data_for_people
     from engine.services.inspecting import show as show_instance
 
@@ -208,9 +208,14 @@ def chain(customer: str, process: str | None, database: str, as_json: bool) -> N
     rows = []
     for instance, charge in found:
         amount = f"{format_money(charge['amount'], charge['currency'])} {charge['currency']}" if charge else ""
-        outcome = charge["state"] if charge else ""
+        outcome = _charge_outcome(charge) if charge else ""
         rows.append((instance.period, instance.id, instance.state, instance.started_by, amount, outcome, instance.next))
     print_table(("PERIOD", "INSTANCE", "STATE", "STARTED BY", "AMOUNT", "CHARGE", "NEXT"), rows, right=("AMOUNT",))
+
+
+def _charge_outcome(charge: dict[str, Any]) -> str:
+    why = charge["reason"] if charge["state"] != "succeeded" else None
+    return f"{charge['state']} ({why})" if why else str(charge["state"])
 
 
 @click.command()

@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 
+_KEPT = "\n\u200c\u200d"  # names and emoji need the two joiners
+
 
 def counted(number: int, noun: str) -> str:
     """`1 job`, `2 jobs`."""
@@ -19,7 +21,7 @@ def counted(number: int, noun: str) -> str:
 
 def say(text: str) -> None:
     """Talk: on stderr, so that data on stdout stays data."""
-    click.echo(text, err=True)
+    click.echo(readable(text), err=True)
 
 
 def print_json(value: Any) -> None:
@@ -84,4 +86,4 @@ def readable(value: object) -> str:
         return ""
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%MZ")
-    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in str(value))
+    return "".join(c if c.isprintable() or c in _KEPT else "\N{REPLACEMENT CHARACTER}" for c in str(value))

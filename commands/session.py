@@ -153,6 +153,7 @@ def check_connectors(*, live: bool) -> None:
 def connector_settings(*, live: bool) -> ConnectorSettings:
     """Stripe's key and the mail server, from the environment. A key may stand in a file of mode 0600 instead."""
     from connectors.registry import ConnectorSettings
+    from connectors.stripe.rate import read_rate
 
     environment = os.environ
     return ConnectorSettings(
@@ -161,6 +162,7 @@ def connector_settings(*, live: bool) -> ConnectorSettings:
         live=live,
         smtp_url=environment.get("RUN_PROCESS_SMTP_URL") or (Path.cwd() / "mail").as_uri(),
         mail_from=environment.get("RUN_PROCESS_MAIL_FROM") or "billing@localhost",
+        stripe_rate=read_rate(environment.get("RUN_PROCESS_STRIPE_RATE")),
     )
 
 

@@ -45,7 +45,7 @@ def read_settings(settings: tuple[str, ...], data_file: Path | None) -> dict[str
 def _read_object(path: Path) -> Mapping[str, Value]:
     try:
         document = json.loads(_read_text(path), parse_float=_refuse_float, object_pairs_hook=_without_duplicates)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a plain ValueError: a number of thousands of digits
         where = f":{error.lineno}:{error.colno}" if isinstance(error, json.JSONDecodeError) else ""
         raise DataRefused(f"{path}{where}: Expected a JSON object, but it isn't one. Do: correct the file.") from error
     if not isinstance(document, dict):
@@ -58,18 +58,22 @@ def _refuse_float(text: str) -> Value:
 
 
 def _without_duplicates(pairs: list[tuple[str, Value]]) -> dict[str, Value]:
-    names = [name for name, _ in pairs]
-    for name in names:
-        if names.count(name) > 1:
+    values: dict[str, Value] = {}
+    for name, value in pairs:
+        if name in values:
             raise DataRefused(f"Expected each data item once, but {name!r} stands twice. Do: remove one.")
-    return dict(pairs)
+        values[name] = value
+    return values
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Value] | DataRefused]]:
     """The rows of a CSV file with a header of data items: line number and values, or why the row can't be read."""
     text = _read_text(path)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)  # newline="": only line feeds end lines, no other separator
-    header = next(reader, None)
+    try:
+        header = next(reader, None)
+    except csv.Error as error:
+        raise DataRefused(f"{path}:1: Expected a CSV header, but {error}. Do: correct the quotes.") from error
     if not header or len(set(header)) != len(header):
         raise DataRefused(f"{path}:1: Expected a header that names each data item once, but it doesn't. Do: write one.")
     while True:

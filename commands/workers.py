@@ -1,4 +1,4 @@
-"""`work`, `incidents`, `retry`."""
+"""`work`, `workers`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from commands.completion import complete_incident
 from commands.failure import PERSON_NEEDED
-from commands.output import counted, print_json, print_table, say
+from commands.output import counted, print_json, print_table, readable, say
 from commands.session import (
-    acting_user,
     check_connectors,
     database_option,
     debugging,
@@ -22,14 +20,13 @@ from commands.session import (
     live_option,
     open_runtime,
     options,
-    user_option,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from engine.store.jobs import JobRow
-    from engine.store.messages import MessageRow
+    from engine.services.presence import WorkerView
+    from engine.services.working import Work
 
 
 @click.command()
@@ -39,9 +36,10 @@ if TYPE_CHECKING:
 @click.option("--quiet", is_flag=True, help="Say nothing about each piece of work.")
 @options(database_option, live_option, json_option)
 def work(until_idle: bool, concurrency: int, name: str | None, quiet: bool, database: str, live: bool, as_json: bool) -> int:
-    """Run a worker: deliver messages, call connectors, commit what they did.
+    """Run a worker: fire timers, deliver messages, call connectors, commit what they did.
 
-    SIGTERM and Ctrl-C finish what is in flight. Exit code 3 when incidents wait for a person.
+    Any number of workers may run on one database, on any machines. SIGTERM and Ctrl-C finish what is in flight and give back what
+    was not begun. Exit code 3 when incidents wait for a person.
 
     Stripe's key stands in RUN_PROCESS_STRIPE_KEY (or in a file of mode 0600 named by RUN_PROCESS_STRIPE_KEY_FILE);
     RUN_PROCESS_STRIPE_URL points to a sandbox. Mail goes to RUN_PROCESS_SMTP_URL: smtp://, smtps:// or file:///FOLDER.
@@ -83,13 +81,13 @@ class _Teller:
         self._quiet = quiet
         self.reader_gone: Callable[[], None] = lambda: None
 
-    def tell(self, done: JobRow | MessageRow) -> None:
+    def tell(self, done: Work) -> None:
         from engine.services.views import work_line
 
         if self._quiet:
             return
         try:
-            click.echo(work_line(done))
+            click.echo(readable(work_line(done)))
         except BrokenPipeError:
             self._quiet = True
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -97,58 +95,31 @@ class _Teller:
 
 
 @click.command()
-@click.option("--all", "resolved", is_flag=True, help="Resolved ones as well.")
+@click.option("--name", metavar="W", help="Only workers of this name: exit code 0 says that one of them lives.")
+@click.option("--all", "stopped", is_flag=True, help="Those that have ended in order within a day as well.")
 @options(database_option, json_option)
-def incidents(resolved: bool, database: str, as_json: bool) -> int:
-    """List what needs a person: what happened, how often it was tried, and what to do. Exit code 3 when there is any."""
-    from engine.services.resolving import open_incidents
+def workers(name: str | None, stopped: bool, database: str, as_json: bool) -> int:
+    """List the workers of this database. Exit code 0 when at least one of them lives and takes work, 3 when none does.
+
+    A worker that has shown no sign of life for a minute is lost: others take its jobs when their leases end.
+    """
+    from engine.services.presence import list_workers
 
     with open_runtime(database) as runtime:
-        found = open_incidents(runtime, resolved=resolved)
+        found = list_workers(runtime, name, stopped=stopped)
     if as_json:
         print_json(found)
     elif found:
-        print_table(
-            ("INCIDENT", "INSTANCE", "AT", "FLOW NODE", "TRIED", "WHAT HAPPENED", "DO"),
-            [
-                (i["id"], i["instance"], i["created_at"], i["flow_node"], i["tried"], i["reason"], "; ".join(i["commands"]))
-                for i in found
-            ],
-            right=("TRIED",),
-        )
-    return PERSON_NEEDED if any(i["resolved_at"] is None for i in found) else 0
+        columns = ("WORKER", "HOST", "PROCESS", "VERSION", "STATE", "IN FLIGHT", "SINCE", "LAST SEEN", "CONNECTORS")
+        rows = [_row(worker) for worker in found]
+        print_table(columns, rows, right=("PROCESS", "IN FLIGHT"))
+    if any(worker.alive for worker in found):
+        return 0
+    say(f"No worker {f'of the name {name!r} ' if name else ''}lives. Do: run-process work.")
+    return PERSON_NEEDED
 
 
-@click.command()
-@click.argument("incident_id", metavar="INCIDENT", shell_complete=complete_incident)
-@options(database_option, user_option, json_option)
-def retry(incident_id: str, database: str, user: str | None, as_json: bool) -> None:
-    """Give an incident's work back to the workers, with all its attempts. Takes a job's or message's id as well."""
-    from engine.services.resolving import incident_of
-    from engine.services.resolving import retry as retry_incident
-
-    with open_runtime(database) as runtime:
-        incident = retry_incident(runtime, incident_of(runtime, incident_id), acting_user(user))
-    if as_json:
-        print_json(incident)
-        return
-    click.echo(f"{incident['job'] or incident['message']} of {incident['instance']} waits for a worker again")
-    say("Do: run-process work, where no worker runs yet.")
-
-
-@click.command()
-@click.argument("incident_id", metavar="INCIDENT", shell_complete=complete_incident)
-@click.option("--reason", required=True, metavar="TEXT", help="Why; recorded.")
-@options(database_option, user_option, json_option)
-def resolve(incident_id: str, reason: str, database: str, user: str | None, as_json: bool) -> None:
-    """Record that a person has dealt with an undelivered message otherwise. It will not be delivered any more."""
-    from engine.services.resolving import incident_of
-    from engine.services.resolving import resolve as resolve_incident
-
-    by = acting_user(user)
-    with open_runtime(database) as runtime:
-        incident = resolve_incident(runtime, incident_of(runtime, incident_id), reason, by)
-    if as_json:
-        print_json(incident)
-        return
-    click.echo(f"{incident['id']} is resolved; {incident['message']} of {incident['instance']} stays undelivered")
+def _row(worker: WorkerView) -> tuple[object, ...]:
+    flying = f"{worker.in_flight}/{worker.concurrency}"
+    seen = (worker.started_at, worker.seen_at, " ".join(worker.topics))
+    return (worker.name, worker.host, worker.process_id, worker.program, worker.state, flying, *seen)

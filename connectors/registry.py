@@ -17,7 +17,8 @@ class ConnectorSettings:
     """What the connectors need to know of the outside world. Secrets are never shown by `repr`.
 
     `stripe_api_base` is None for Stripe itself. `live` says that real cards are meant. `smtp_url` is a mail server or a folder
-    (`file:///...`), `mail_from` one sender such as `Billing <billing@example.com>`.
+    (`file:///...`), `mail_from` one sender such as `Billing <billing@example.com>`. `stripe_rate` is how many requests a second
+    all workers of a database together send to Stripe; None: as many as Stripe allows in the key's mode.
     """
 
     stripe_api_key: str | None = field(repr=False)
@@ -25,12 +26,13 @@ class ConnectorSettings:
     live: bool
     smtp_url: str = field(repr=False)
     mail_from: str
+    stripe_rate: int | None = None
 
 
 def build_connectors(settings: ConnectorSettings) -> Connectors:
     """All connectors by topic. Needs no secret and checks nothing: what is missing is the outcome of the job that needs it."""
     connectors: list[Connector] = [
-        StripeCharge(settings.stripe_api_key, settings.stripe_api_base, live=settings.live),
+        StripeCharge(settings.stripe_api_key, settings.stripe_api_base, live=settings.live, rate=settings.stripe_rate),
         EmailSend(settings.smtp_url, settings.mail_from),
     ]
     return {connector.topic: connector for connector in connectors}

@@ -1,7 +1,8 @@
-"""The one place that asks what time it is. Everything else is handed a Clock."""
+"""The one place that asks what time it is. Everything else is handed a Clock, or a Stopwatch to measure how long things take."""
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -38,3 +39,29 @@ class TurnedClock:
     def advance(self, by: timedelta) -> None:
         """Turn the clock forward."""
         self._now += by
+
+
+class Stopwatch(Protocol):
+    """Measures real time that passes, whatever the clocks say; it never goes back."""
+
+    def seconds(self) -> float:
+        """Seconds since a moment that stays the same for this process."""
+        ...
+
+    def wait_until(self, seconds: float) -> None:
+        """Return once `seconds()` has come to that, at once where it has already."""
+        ...
+
+
+class SystemStopwatch:
+    """The machine's stopwatch."""
+
+    def seconds(self) -> float:
+        """Seconds since a moment that stays the same for this process."""
+        return time.monotonic()
+
+    def wait_until(self, seconds: float) -> None:
+        """Return once `seconds()` has come to that, at once where it has already."""
+        left = seconds - time.monotonic()
+        if left > 0:
+            time.sleep(left)

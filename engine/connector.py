@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -60,6 +60,22 @@ class JobContext(Protocol):
         """The charge ledger, bound to this job's fencing token."""
         ...
 
+    @property
+    def permits(self) -> Permits:
+        """Leave to send requests to a service that limits them."""
+        ...
+
+
+class Permits(Protocol):
+    """Keeps everybody who works on one database, on however many machines, within a service's limit on requests."""
+
+    def take(self, service: str, per_second: int) -> None:
+        """Wait until one request may be sent to `service`, to which at most `per_second` go in any second; then send it at once.
+
+        Everybody must name the same figure for a service. Raises what the database raises; nothing was sent then.
+        """
+        ...
+
 
 class Connector(Protocol):
     """One operation that a service task can name as its topic."""
@@ -104,17 +120,22 @@ class BusinessError:
 
 @dataclass(frozen=True, slots=True)
 class Retryable:
-    """Nothing happened outside; the same call may be made again, not before `after` (None: by the retry policy)."""
+    """Nothing happened outside; the same call may be made again, not before `after` (None: by the retry policy).
+
+    `counts` is false where the call was only put off, as by a rate limit: that uses up none of the attempts.
+    """
 
     reason: str
     after: timedelta | None = None
+    counts: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Fatal:
-    """No retry can help; a person is needed at once."""
+    """No retry can help; a person is needed at once. `charge` says where that is known that nothing was taken."""
 
     reason: str
+    charge: ChargeResult | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,19 +198,24 @@ class Charge:
     payment_method: str | None = None
     reason: str | None = None
     updated_at: datetime | None = None
+    charged_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ChargeResult:
     """How an attempt ended, to be committed with the BPMN step.
 
-    `reason` is for operators (a decline code, never card data). `charged_at` is Stripe's own time, aware UTC.
+    `reason` is for operators (a decline code, never card data). `charged_at` is Stripe's own time, aware UTC. `generation` and
+    `attempt` say which attempt it was: where the ledger has moved on meanwhile, nothing but a success is stored any more. None:
+    whichever the ledger holds.
     """
 
     charge_key: str
     state: ChargeState
     reason: str | None = None
     charged_at: datetime | None = None
+    generation: int | None = None
+    attempt: int | None = None
 
 
 class ChargeLedger(Protocol):
@@ -223,20 +249,107 @@ class ChargeLedger(Protocol):
         ...
 
 
+# --- charges that were given up -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """An intent has taken nothing and never can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """An intent has taken money: `amount` in ISO 4217 minor units of `currency`, at `charged_at`, aware UTC."""
+
+    amount: int
+    currency: str
+    charged_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StillOpen:
+    """An intent can still take money, and can't be closed now. `reason` is for operators."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """The service gave no answer that could be used, or refused the request. `reason` is for operators."""
+
+    reason: str
+
+
+Closing: TypeAlias = Closed | Taken | StillOpen | NoAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class OpenIntent:
+    """An intent of ours that waits to be confirmed: for which bill and instance it was made, and when by the service's clock."""
+
+    intent: str
+    charge_key: str
+    instance: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class IntentPage:
+    """Some of the intents that were asked for; `after` asks for those behind them, None where these were the last."""
+
+    found: tuple[OpenIntent, ...]
+    after: str | None
+
+
+class ChargeKeeper(Protocol):
+    """How intents are found and closed that nobody will confirm any more. Each method is made of few requests, outside any
+    transaction, and never raises for what the service does.
+    """
+
+    @property
+    def livemode(self) -> bool:
+        """Whether it keeps real money."""
+        ...
+
+    def close(self, intent: str) -> Closing:
+        """Make sure that an intent can never take money, or find out what it took."""
+        ...
+
+    def open_intents(self, since: datetime, until: datetime, after: str | None = None) -> IntentPage | NoAnswer:
+        """Those created from `since` to `until`, inclusive, that still wait to be confirmed; a page at a time."""
+        ...
+
+
+@runtime_checkable
+class KeepsCharges(Protocol):
+    """A connector that charges can offer this as well."""
+
+    topic: str
+
+    def keeper(self, permits: Permits) -> ChargeKeeper | None:
+        """Its requests wait for `permits`. None where it has no key. Raises ConfigurationInvalid for an unsuitable one."""
+        ...
+
+
 __all__ = [
     "BusinessError",
     "Charge",
+    "ChargeKeeper",
     "ChargeLedger",
     "ChargeRequest",
     "ChargeResult",
     "ChargeState",
+    "Closed",
+    "Closing",
     "Completed",
     "Connector",
     "Connectors",
     "Fatal",
+    "IntentPage",
     "JobContext",
     "JobRequest",
     "Outcome",
+    "Permits",
     "Retryable",
     "Unknown",
     "Value",

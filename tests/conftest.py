@@ -47,9 +47,9 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgreSql | str]:
+def postgresql() -> Iterator[PostgreSql | str]:
     """A running server, or why there is none."""
-    with running_postgresql(tmp_path_factory.mktemp("postgresql")) as server:
+    with running_postgresql() as server:
         yield server
 
 

@@ -73,6 +73,7 @@ def _stage(place: Path, stripe_url: str) -> Iterator[tuple[Runtime, TurnedClock]
     from commands.demo.play import GROUPS
     from commands.demo.sandbox_customers import KEY
     from connectors.registry import ConnectorSettings, build_connectors
+    from connectors.stripe.rate import MOST as UNLIMITED
     from engine.clock import SystemClock, TurnedClock
     from engine.services.configuration import FILE_NAME, read_configuration
     from engine.services.runtime import Runtime
@@ -82,7 +83,8 @@ def _stage(place: Path, stripe_url: str) -> Iterator[tuple[Runtime, TurnedClock]
     (place / FILE_NAME).write_text(
         f"# Who belongs to which group. A group that isn't listed is open to everyone.\ngroups:\n{groups}"
     )
-    settings = ConnectorSettings(KEY, stripe_url, False, (place / "mail").resolve().as_uri(), "Billing <billing@example.com>")
+    mail = (place / "mail").resolve().as_uri()
+    settings = ConnectorSettings(KEY, stripe_url, False, mail, "Billing <billing@example.com>", stripe_rate=UNLIMITED)
     clock = TurnedClock(SystemClock().now() - timedelta(days=92))
     database = Database(f"sqlite:///{place / 'run-process.db'}")
     try:

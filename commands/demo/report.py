@@ -27,7 +27,7 @@ def _outcome(runtime: Runtime, instance: InstanceView, charge: dict[str, Any] | 
     if charge is not None and charge["state"] == "succeeded":
         return f"{format_money(charge['amount'], charge['currency'])} {charge['currency']}"
     if charge is not None:
-        return f"not charged ({charge['state']})"
+        return f"not charged ({(charge['reason'] or charge['state']).partition('/')[0]})"  # the bank's advice is for operators
     if "contract_ended" in instance.end_events:
         return "contract ended"
     amount = inspecting.show(runtime, instance.id)[1]["data"].get("billing_amount")

@@ -14,12 +14,13 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from connectors.stripe.amounts import check_limits
 from connectors.stripe.client import build_client, check_key, is_live
+from connectors.stripe.rate import permit
 from engine.connector import ChargeRequest, Fatal
 from engine.errors import ConfigurationInvalid, DataRefused
 
 if TYPE_CHECKING:
     from connectors.stripe.intents import Intents
-    from engine.connector import JobContext, JobRequest, Outcome
+    from engine.connector import ChargeKeeper, JobContext, JobRequest, Outcome, Permits
 
 _READ_TIMEOUT = 30.0  # seconds without an answer
 
@@ -68,8 +69,17 @@ class StripeCharge:
         }
     )
 
-    def __init__(self, api_key: str | None, api_base: str | None, *, live: bool, read_timeout: float = _READ_TIMEOUT) -> None:
+    def __init__(
+        self,
+        api_key: str | None,
+        api_base: str | None,
+        *,
+        live: bool,
+        read_timeout: float = _READ_TIMEOUT,
+        rate: int | None = None,
+    ) -> None:
         """`api_base` is Stripe's own address if None. `live` says that real money is meant. `read_timeout` is in seconds.
+        `rate` is how many requests a second may be sent; None: as many as Stripe allows.
 
         Nothing is checked here: a missing or unsuitable key is reported by the first job.
         """
@@ -77,6 +87,7 @@ class StripeCharge:
         self._api_base = api_base
         self._live = live
         self._read_timeout = read_timeout
+        self._rate = rate
         self._lock = threading.Lock()
         self._intents: Intents | None = None
 
@@ -92,7 +103,17 @@ class StripeCharge:
             return Fatal(str(error))
         from connectors.stripe.protocol import ChargeRun
 
-        return ChargeRun(self._shared_intents(key), context.ledger, charge, parameters.description).run()
+        intents = self._shared_intents(key).paced(permit(context.permits, key, self._rate))
+        return ChargeRun(intents, context.ledger, charge, parameters.description).run()
+
+    def keeper(self, permits: Permits) -> ChargeKeeper | None:
+        """What closes intents that were given up; None without a key. Raises ConfigurationInvalid for an unsuitable one."""
+        if not self._api_key:
+            return None
+        key = check_key(self._api_key, self._api_base, live=self._live)
+        from connectors.stripe.keeper import StripeKeeper
+
+        return StripeKeeper(self._shared_intents(key).paced(permit(permits, key, self._rate)), livemode=is_live(key))
 
     def _shared_intents(self, key: str) -> Intents:
         from connectors.stripe.intents import Intents

@@ -1,4 +1,4 @@
-"""PaymentIntents as the charge protocol sees them: five requests, and every answer as a plain record.
+"""PaymentIntents as the charge protocol sees them: six requests, and every answer as a plain record.
 
 No answer is an exception: what went wrong is a `Failure`, sorted by the one question that matters, whether anything may have
 been taken. Facts: https://docs.stripe.com/api/payment_intents, https://docs.stripe.com/api/errors. The client secret that
@@ -8,6 +8,7 @@ Stripe sends along is never read.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -18,13 +19,15 @@ from stripe import APIConnectionError, IdempotencyError, StripeError
 from connectors.stripe.declines import UNUSABLE, reason_of
 
 if TYPE_CHECKING:
-    from stripe import PaymentIntent, StripeClient
+    from stripe import ListObject, PaymentIntent, StripeClient
 
 _EXPAND = ["customer", "latest_charge"]
 _UNEXPECTED_STATE = "payment_intent_unexpected_state"
 _NO_CHARGE = "none"
 _PAYMENT_REQUIRED = 402
+_MISSING = 404
 _LONGEST_TEXT = 300
+_PAGE = 100  # as many as Stripe gives at once
 
 
 class Trouble(StrEnum):
@@ -40,12 +43,15 @@ class Trouble(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A request that did not end as it should. `text` is for operators. `replayed`: a saved answer was given again."""
+    """A request that did not end as it should. `text` is for operators. `replayed`: a saved answer was given again. `missing`:
+    there is no such object in this account.
+    """
 
     trouble: Trouble
     text: str
     decline: str | None = None
     replayed: bool = False
+    missing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,11 @@ class Intent:
     replayed: bool
 
     @property
+    def over(self) -> bool:
+        """Whether it has taken nothing and never can."""
+        return self.status == "canceled" and self.received == 0
+
+    @property
     def new_decline(self) -> str | None:
         """Why an attempt failed that was made after the one noted last: each attempt that is made has a charge of its own."""
         return None if (self.charge or _NO_CHARGE) == self.charge_before else self.decline
@@ -91,16 +102,42 @@ class Order:
     metadata: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A PaymentIntent as a list shows it."""
+
+    id: str
+    status: str
+    created_at: datetime
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some of a list, newest first; `more` says that there are others behind them."""
+
+    found: tuple[Listed, ...]
+    more: bool
+
+
 class Intents:
-    """The five requests. Safe to share between threads, as the client is."""
+    """The six requests. Safe to share between threads, as the client is. What a permit raises passes through."""
 
     def __init__(self, client: StripeClient) -> None:
         """`client` must not retry by itself."""
         self._intents = client.v1.payment_intents
+        self._permit: Callable[[], None] = _unlimited
+
+    def paced(self, permit: Callable[[], None]) -> Intents:
+        """The same requests, each of which calls `permit` right before it is sent, to wait until it may be."""
+        paced = copy(self)
+        paced._permit = permit
+        return paced
 
     def create(self, order: Order, key: str) -> Answer:
         """Create an unconfirmed intent for cards; no money moves. The answer names the customer's current card."""
         return _ask(
+            self._permit,
             lambda: self._intents.create(
                 {
                     "amount": order.amount,
@@ -112,31 +149,42 @@ class Intents:
                     "expand": _EXPAND,
                 },
                 {"idempotency_key": key},
-            )
+            ),
         )
 
     def retrieve(self, intent: str) -> Answer:
         """The intent as it stands, with the customer's current card."""
-        return _ask(lambda: self._intents.retrieve(intent, {"expand": _EXPAND}))
+        return _ask(self._permit, lambda: self._intents.retrieve(intent, {"expand": _EXPAND}))
 
     def confirm(self, intent: str, payment_method: str, key: str) -> Answer:
         """Take the money: the one request that moves any."""
         params: Any = {"payment_method": payment_method, "off_session": True, "expand": _EXPAND}
-        return _ask(lambda: self._intents.confirm(intent, params, {"idempotency_key": key}))
+        return _ask(self._permit, lambda: self._intents.confirm(intent, params, {"idempotency_key": key}))
 
     def note_attempt(self, intent: Intent) -> Answer:
         """Note at the intent which charge was its last before the attempt that follows, so that a decline which is found later
         can be told from an older one.
         """
         note = {"charge_before": intent.charge or _NO_CHARGE}
-        return _ask(lambda: self._intents.update(intent.id, {"metadata": note, "expand": _EXPAND}))
+        return _ask(self._permit, lambda: self._intents.update(intent.id, {"metadata": note, "expand": _EXPAND}))
 
     def cancel(self, intent: str) -> Answer:
         """Make sure that the intent can never succeed."""
-        return _ask(lambda: self._intents.cancel(intent, {"cancellation_reason": "abandoned", "expand": _EXPAND}))
+        return _ask(self._permit, lambda: self._intents.cancel(intent, {"cancellation_reason": "abandoned", "expand": _EXPAND}))
+
+    def created(self, since: datetime, until: datetime, after: str | None) -> Page | Failure:
+        """Whatever was created from `since` to `until`, inclusive, in whole seconds; behind the intent `after`."""
+        created = {"gte": int(since.timestamp()), "lte": int(until.timestamp())}
+        params: Any = {"created": created, "limit": _PAGE} | ({"starting_after": after} if after else {})
+        return _ask_list(self._permit, lambda: self._intents.list(params))
 
 
-def _ask(request: Callable[[], PaymentIntent]) -> Answer:
+def _unlimited() -> None:
+    """Leave for requests that nobody counts."""
+
+
+def _ask(permit: Callable[[], None], request: Callable[[], PaymentIntent]) -> Answer:
+    permit()
     try:
         response = request().last_response
         if response is None:
@@ -147,6 +195,25 @@ def _ask(request: Callable[[], PaymentIntent]) -> Answer:
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         # JSON that isn't what it should be; the SDK itself stumbles over some of it
         return Failure(Trouble.DOUBT, f"Stripe's answer could not be read ({type(error).__name__})")
+
+
+def _ask_list(permit: Callable[[], None], request: Callable[[], ListObject[PaymentIntent]]) -> Page | Failure:
+    permit()
+    try:
+        response = request().last_response
+        if response is None:
+            raise ValueError("no response")
+        data: Any = response.data
+        return Page(tuple(_listed(each) for each in data["data"]), data["has_more"] is True)
+    except StripeError as error:
+        return _failure(error)
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
+        return Failure(Trouble.DOUBT, f"Stripe's answer could not be read ({type(error).__name__})")
+
+
+def _listed(data: Any) -> Listed:
+    created_at = datetime.fromtimestamp(data["created"], UTC)
+    return Listed(_text(data["id"]), _text(data["status"]), created_at, dict(data["metadata"]))
 
 
 def _read(data: Any, *, replayed: bool) -> Intent:
@@ -189,7 +256,11 @@ def _failure(error: StripeError) -> Failure:
     trouble = _trouble(error, details)
     decline = _decline(details) if error.http_status == _PAYMENT_REQUIRED else UNUSABLE
     return Failure(
-        trouble, _explained(error, details), decline if trouble is Trouble.CARD else None, _is_replayed(error.headers or {})
+        trouble,
+        _explained(error, details),
+        decline=decline if trouble is Trouble.CARD else None,
+        replayed=_is_replayed(error.headers or {}),
+        missing=error.http_status == _MISSING,
     )
 
 

@@ -5,6 +5,7 @@ Only `succeeded` is money. What Stripe left open is Unknown and stays with its r
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from connectors.stripe.amounts import to_stripe
@@ -16,10 +17,15 @@ from engine.model.money import format_money
 if TYPE_CHECKING:
     from engine.connector import Charge, ChargeRequest, Outcome
 
+_SHORTLY = timedelta(seconds=3)
+
 
 def judge(row: Charge, intent: Intent) -> Outcome | None:
-    """What an intent's state means for its row; None where it waits to be confirmed."""
-    different = mismatch(row.request, intent)
+    """What an intent's state means for its row; None where it waits to be confirmed.
+
+    One that is over is over whatever else it says: so a person can end a mismatch by cancelling it at Stripe.
+    """
+    different = None if intent.over else mismatch(row.request, intent)
     if different is not None:
         return different
     if row.state is ChargeState.SUCCEEDED and intent.status != "succeeded":
@@ -32,7 +38,7 @@ def judge(row: Charge, intent: Intent) -> Outcome | None:
             return completed(row, intent)
         case "requires_action":
             return needs_customer(row)
-        case "canceled":
+        case "canceled" if intent.over:
             return declined(row, CANCELED, ChargeState.CANCELED)
         case "requires_payment_method" | "requires_confirmation":
             return None
@@ -50,7 +56,7 @@ def mismatch(request: ChargeRequest, intent: Intent) -> Fatal | None:
         return None
     return Fatal(
         f"Expected {intent.id} to be {_described(*wanted)}, as the ledger says, but at Stripe it is {_described(*found)}. "
-        "Do: find out who changed it before anything else is charged."
+        "Do: find out who changed it before anything else is charged; to begin anew, cancel it at Stripe and retry."
     )
 
 
@@ -64,7 +70,7 @@ def completed(row: Charge, intent: Intent) -> Completed:
             "currency": row.request.currency,
             "charged_at": intent.charged_at.isoformat().replace("+00:00", "Z"),
         },
-        ChargeResult(row.request.charge_key, ChargeState.SUCCEEDED, charged_at=intent.charged_at),
+        _result(row, ChargeState.SUCCEEDED, charged_at=intent.charged_at),
     )
 
 
@@ -77,12 +83,12 @@ def attempted(row: Charge, reason: str | None) -> BusinessError:
 
 def declined(row: Charge, reason: str, state: ChargeState = ChargeState.DECLINED) -> BusinessError:
     """The attempt is over without money. The ledger keeps why; the message says only what anyone may know."""
-    return BusinessError(CARD_DECLINED, message_for(reason), ChargeResult(row.request.charge_key, state, reason))
+    return BusinessError(CARD_DECLINED, message_for(reason), _result(row, state, reason))
 
 
 def needs_customer(row: Charge) -> BusinessError:
     """The customer must come back and confirm the payment in person."""
-    result = ChargeResult(row.request.charge_key, ChargeState.REQUIRES_ACTION, AUTHENTICATION_REQUIRED)
+    result = _result(row, ChargeState.REQUIRES_ACTION, AUTHENTICATION_REQUIRED)
     return BusinessError(AUTHENTICATION_REQUIRED, message_for(AUTHENTICATION_REQUIRED), result)
 
 
@@ -91,15 +97,18 @@ def unknown(row: Charge, why: str) -> Unknown:
     return Unknown(
         f"Expected to know how the charge of {row.request.charge_key} ended, but {why}. "
         "Do: nothing yet; it is looked up until it is known.",
-        ChargeResult(row.request.charge_key, ChargeState.UNKNOWN, why),
+        _result(row, ChargeState.UNKNOWN, why),
     )
 
 
-def already_charged(row: Charge, request: ChargeRequest) -> Fatal:
-    """The bill was charged for another instance or amount: charging again is never right."""
+def already_charged(row: Charge, request: ChargeRequest, found: Intent | None = None) -> Fatal:
+    """The bill was charged for another instance or amount: charging again is never right. `found` is the intent that shows it,
+    where the ledger doesn't know yet.
+    """
     return Fatal(
         f"Expected nothing charged yet for {request.charge_key}, but instance {row.request.instance} was charged "
-        f"{_money(row.request)} for it. Do: not charge {_money(request)} again; settle the difference by a refund or next month."
+        f"{_money(row.request)} for it. Do: not charge {_money(request)} again; settle the difference by a refund or next month.",
+        None if found is None else _result(row, ChargeState.SUCCEEDED, charged_at=found.charged_at),
     )
 
 
@@ -107,6 +116,8 @@ def after_create(failure: Failure) -> Outcome:
     """A request that can't move money failed (create, cancel, update): it may be made again, unless it is wrong in itself."""
     if failure.trouble in (Trouble.REFUSED, Trouble.CARD):
         return _refused(failure)
+    if failure.trouble is Trouble.LIMITED:
+        return _limited(failure)
     return Retryable(f"Expected Stripe to accept the request, but: {failure.text}. Do: nothing yet; it is tried again.")
 
 
@@ -114,28 +125,45 @@ def after_retrieve(row: Charge, failure: Failure) -> Outcome:
     """The intent could not be looked at: what was in doubt stays so."""
     if failure.trouble is Trouble.REFUSED:
         return _refused(failure)
+    if failure.trouble is Trouble.LIMITED:  # the row stays as it is, in doubt or not
+        return _limited(failure)
     if row.state.in_doubt:
         return unknown(row, failure.text)
     return Retryable(f"Expected Stripe to show {row.intent}, but: {failure.text}. Do: nothing yet; it is tried again.")
 
 
-def after_confirm(row: Charge, failure: Failure) -> Outcome:
-    """The request that moves money failed: only a decline, a limit and a refusal say that nothing was taken."""
+def after_confirm(row: Charge, failure: Failure, *, resent: bool) -> Outcome:
+    """The request that moves money failed: only a decline, a limit and a refusal say that this request took nothing.
+
+    A refusal of the first sending ends the attempt. One of an attempt that was sent before says nothing about that sending.
+    """
     match failure.trouble:
         case Trouble.CARD:
             return attempted(row, failure.decline)
         case Trouble.LIMITED:  # the row stays CONFIRMING, so the next run looks before it sends
-            return Retryable(f"Expected Stripe to accept the charge, but: {failure.text}. Do: nothing yet; it is tried again.")
+            return _limited(failure)
         case Trouble.REFUSED:
-            return _refused(failure)
+            return _refused(failure, None if resent else _result(row, ChargeState.CREATED, failure.text))
         case _:
             return unknown(row, failure.text)
 
 
-def _refused(failure: Failure) -> Fatal:
+def _result(row: Charge, state: ChargeState, reason: str | None = None, charged_at: datetime | None = None) -> ChargeResult:
+    """How the attempt that `row` holds ended."""
+    return ChargeResult(row.request.charge_key, state, reason, charged_at, row.generation, row.attempt)
+
+
+def _limited(failure: Failure) -> Retryable:
+    """Stripe had too many requests, or the object was busy (https://docs.stripe.com/rate-limits): it didn't take this one."""
+    said = f"Expected Stripe to have time for the request, but: {failure.text}. Do: nothing yet; it is tried again."
+    return Retryable(said, _SHORTLY, counts=False)
+
+
+def _refused(failure: Failure, charge: ChargeResult | None = None) -> Fatal:
     return Fatal(
         f"Expected Stripe to accept the request, but it says: {failure.text}. Do: correct it at Stripe and retry; what this "
-        "instance was started with stays, so else cancel it and start the period anew."
+        "instance was started with stays, so else cancel it and start the period anew.",
+        charge,
     )
 
 

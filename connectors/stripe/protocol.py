@@ -11,7 +11,8 @@ What the safety rests on:
   first answer again; later the key is forgotten, but then the intent itself shows that nothing was taken, and an intent takes
   money only once. A decline that is found is the attempt's own if its charge is not the one that was noted before.
 - A job that meets a DECLINED, REQUIRES_ACTION or CANCELED row is a new one: those states are committed together with the BPMN
-  step, so a person has sent the instance back here. That approves one more attempt.
+  step, so a person has sent the instance back here. That approves one more attempt. So does a retry by hand after the first
+  sending of an attempt was refused, which leaves the row CREATED: the refused request took nothing, and no other was sent.
 
 A charge that works takes two requests: create, confirm.
 """
@@ -90,13 +91,13 @@ class ChargeRun:
     def _apply(self, row: Charge, intent: Intent) -> Outcome:
         """Act on what Stripe shows."""
         outcome = outcomes.judge(row, intent)
-        if intent.status == "canceled" and row.state is ChargeState.CANCELED:
+        if intent.over and row.state is ChargeState.CANCELED:
             return self._replace(row)
         if outcome is not None:
             return outcome
         if not row.state.in_doubt or row.payment_method is None:
             return self._attempt(row, intent)
-        return outcomes.attempted(row, intent.new_decline) if intent.new_decline is not None else self._confirm(row)
+        return outcomes.attempted(row, intent.new_decline) if intent.new_decline is not None else self._confirm(row, resent=True)
 
     def _attempt(self, row: Charge, intent: Intent) -> Outcome:
         """Begin one more attempt, with the customer's current card."""
@@ -118,15 +119,15 @@ class ChargeRun:
         begun = (row.state, row.attempt, row.payment_method, row.intent)
         if begun != (ChargeState.CONFIRMING, attempt, intent.card, intent.id):
             return _overtaken(row)
-        return self._confirm(row)
+        return self._confirm(row, resent=False)
 
-    def _confirm(self, row: Charge) -> Outcome:
+    def _confirm(self, row: Charge, *, resent: bool) -> Outcome:
         """Send the attempt that the row holds, for the first time or again."""
         assert row.intent is not None
         assert row.payment_method is not None
         answer = self.intents.confirm(row.intent, row.payment_method, self._confirm_key(row))
         if isinstance(answer, Failure):
-            return outcomes.after_confirm(row, answer)
+            return outcomes.after_confirm(row, answer, resent=resent)
         outcome = outcomes.judge(row, answer)
         if outcome is not None:
             return outcome
@@ -146,17 +147,19 @@ class ChargeRun:
         return self._cancel(row, found)
 
     def _cancel(self, row: Charge, found: Intent) -> Outcome:
+        if found.over:
+            return self._replace(row)
         different = outcomes.mismatch(row.request, found)
         if different is not None:
             return different
         if found.status == "succeeded":
-            return outcomes.already_charged(row, self.request)
+            return outcomes.already_charged(row, self.request, found)
         if found.status in ("processing", "requires_capture"):
             return outcomes.unknown(row, f"{found.id} is {found.status} at Stripe")
-        canceled = found if found.status == "canceled" else self.intents.cancel(found.id)
+        canceled = self.intents.cancel(found.id)
         if isinstance(canceled, Failure):
             return outcomes.after_create(canceled)
-        if canceled.status != "canceled":
+        if not canceled.over:
             return outcomes.unknown(row, f"{found.id} is {canceled.status} after it was cancelled")
         return self._replace(row)
 

@@ -10,8 +10,8 @@ On the same port, tests turn it with JSON requests (`sandbox.control` makes them
 
 | request                        | body | effect |
 |--------------------------------|------|--------|
-| GET /_sandbox/state            | | time, latency, counts of records, totals charged and refunded by currency |
-| POST /_sandbox/reset           | | forget records, keys, faults, webhooks, log, rate limit |
+| GET /_sandbox/state            | | time, latency, counts of records, totals by currency, the busiest second |
+| POST /_sandbox/reset           | | forget records, keys, faults, webhooks, log, traffic |
 | POST /_sandbox/clock           | advance_seconds | the sandbox's clock moves forward |
 | POST /_sandbox/latency         | latency_ms | every request takes this long |
 | POST /_sandbox/rate_limit      | per_second (or null) | more requests in a second get 429 |

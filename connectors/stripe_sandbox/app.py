@@ -14,7 +14,6 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +22,7 @@ from connectors.stripe_sandbox.faults import Fault, FaultKind, FaultPlan
 from connectors.stripe_sandbox.idempotency import IdempotencyKeys, Saved
 from connectors.stripe_sandbox.refusals import ApiRefused, ParameterRefused
 from connectors.stripe_sandbox.state import Context, SandboxClock, State, public
+from connectors.stripe_sandbox.traffic import Traffic
 from connectors.stripe_sandbox.validation import Validator, api_version
 from connectors.stripe_sandbox.webhooks import Webhooks
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from engine.clock import Clock
 
 _KEY: Final = re.compile(r"sk_(test|live)_[A-Za-z0-9_]{4,240}")
-_NOT_TAKEN: Final = (FaultKind.CONFLICT, FaultKind.TOO_MANY)
+_NOT_TAKEN: Final = (FaultKind.CONFLICT, FaultKind.TOO_MANY, FaultKind.REFUSED)
 MOST_LOGGED: Final = 10_000
 
 
@@ -81,7 +81,7 @@ class _Call:
 class Application:
     """The sandbox without its sockets. `lock` guards all that it remembers."""
 
-    def __init__(self, clock: Clock, latency_ms: int = 0, live_allowed: bool = False) -> None:
+    def __init__(self, clock: Clock, latency_ms: int = 0, live_allowed: bool = False, rate_limit: int | None = None) -> None:
         self.lock = threading.Lock()
         self.closing = threading.Event()
         self.clock = SandboxClock(clock)
@@ -92,24 +92,23 @@ class Application:
         self.requests: deque[dict[str, Any]] = deque(maxlen=MOST_LOGGED)
         self.latency_ms = latency_ms
         self.live_allowed = live_allowed
-        self.rate_limit: int | None = None
+        self.traffic = Traffic(rate_limit)
         self._validator = Validator()
-        self._arrivals: deque[datetime] = deque()
 
     def reset(self) -> None:
-        """Forget records, keys, faults, webhooks, the log and the rate limit; the clock and the latency stay."""
+        """Forget records, keys, faults, webhooks, the log and the traffic; the clock and the latency stay."""
         with self.lock:
             self.state.clear()
             self.keys.clear()
             self.faults.clear()
             self.webhooks.configure(None)
             self.requests.clear()
-            self._arrivals.clear()
-            self.rate_limit = None
+            self.traffic.clear()
 
     def answer(self, request: Request) -> Reply:
         """The reply to one request, after the latency and with the fault that the plan has for it."""
         with self.lock:
+            self.traffic.arrive(self.clock.now())
             fault = self.faults.take(request.method, request.path)
             entry = self._log(request, fault)
         if fault is not None and (fault.kind is FaultKind.DROP_BEFORE or (fault.kind is FaultKind.HANG and not fault.taken)):
@@ -170,7 +169,8 @@ class Application:
         if fault is not None and fault.kind in _NOT_TAKEN:
             raise _planned(fault)
         with self.lock:
-            self._count()
+            if not self.traffic.admit(self.clock.now()):
+                raise too_many("rate_limit")
         return livemode
 
     def _mode(self, headers: Mapping[str, str]) -> bool:
@@ -183,17 +183,6 @@ class Application:
         if match[1] == "live" and not self.live_allowed:
             raise ApiRefused(401, "Expected a test key, but this sandbox was not started for live keys. Do: send sk_test_...")
         return match[1] == "live"
-
-    def _count(self) -> None:
-        """https://docs.stripe.com/rate-limits: so many requests in any second."""
-        if self.rate_limit is None:
-            return
-        now = self.clock.now()
-        while self._arrivals and now - self._arrivals[0] >= timedelta(seconds=1):
-            self._arrivals.popleft()
-        if len(self._arrivals) >= self.rate_limit:
-            raise too_many("rate_limit")
-        self._arrivals.append(now)
 
     def _once(self, call: _Call) -> tuple[Saved, bool]:
         """The result and whether it is a repeated one; only POST has idempotency keys."""
@@ -277,6 +266,8 @@ def too_many(code: str) -> ApiRefused:
 
 
 def _planned(fault: Fault) -> ApiRefused:
+    if fault.kind is FaultKind.REFUSED:
+        return ApiRefused(fault.status, "Expected a key that may do this, but it may not. Do: grant it.", code=fault.code)
     if fault.kind is FaultKind.TOO_MANY:
         return too_many(fault.code or "rate_limit")
     if fault.code not in (None, "idempotency_key_in_use"):

@@ -62,11 +62,15 @@ class SandboxControl:
         self._call("POST", "cards", {"payment_method": payment_method, "behaves_as": behaves_as})
 
     def reset(self) -> None:
-        """Forget all records, keys, faults, webhooks, the log and the rate limit; clock and latency stay."""
+        """Forget all records, keys, faults, webhooks, the log and the traffic; clock and latency stay, and the rate limit is what
+        the sandbox was started with.
+        """
         self._call("POST", "reset")
 
     def state(self) -> dict[str, Any]:
-        """Counts and totals: `counts`, `charges_taken`, `charged` and `refunded` by currency, `payment_intents` by status."""
+        """Counts and totals: `counts`, `charges_taken`, `charged` and `refunded` by currency, `payment_intents` by status;
+        `busiest_second` is the most requests in any one second, `refused_for_rate` how many the rate limit refused.
+        """
         return self._call("GET", "state")
 
     def requests(self) -> list[dict[str, Any]]:

@@ -73,7 +73,9 @@ class Control:
             return {
                 "now": app.clock.now().isoformat(),
                 "latency_ms": app.latency_ms,
-                "rate_limit": app.rate_limit,
+                "rate_limit": app.traffic.limit,
+                "busiest_second": app.traffic.busiest_second,
+                "refused_for_rate": app.traffic.refused,
                 "faults_left": app.faults.left(),
                 "counts": {kind: len(table) for kind, table in tables.items()},
                 "charges_taken": len(taken),
@@ -102,7 +104,8 @@ class Control:
         limit = given["per_second"]
         if limit is not None and (not isinstance(limit, int) or limit < 1):
             raise ValueError("Expected a number of requests from 1, or null, but found others. Do: correct it.")
-        self._app.rate_limit = limit
+        with self._app.lock:
+            self._app.traffic.limit = limit
         return {"per_second": limit}
 
     def _add_fault(self, given: dict[str, Any]) -> Any:

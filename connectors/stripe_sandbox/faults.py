@@ -9,12 +9,14 @@
 | garbled       | yes                  | the status of the answer, with a body that is not JSON |
 | 409           | no                   | 409 with `code`, by default `idempotency_key_in_use` |
 | 429           | no                   | 429 with `code`, by default `rate_limit` |
+| refused       | no                   | `status`, by default 403, as a restricted key gets it |
 | 500_before    | no, but saved        | 500, given again for the same idempotency key |
 | 500_after     | yes                  | 500, given again for the same idempotency key |
 | processing    | yes                  | a payment that is `processing` until it is settled |
 
 Follows https://docs.stripe.com/error-low-level (network, content and server errors), https://docs.stripe.com/rate-limits (429,
-`lock_timeout`) and https://docs.stripe.com/api/idempotent_requests (a 500 is saved as well).
+`lock_timeout`), https://docs.stripe.com/error-handling (403: the key's permissions) and
+https://docs.stripe.com/api/idempotent_requests (a 500 is saved as well).
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ class FaultKind(StrEnum):
     GARBLED = "garbled"
     CONFLICT = "409"
     TOO_MANY = "429"
+    REFUSED = "refused"
     FAILED_BEFORE = "500_before"
     FAILED_AFTER = "500_after"
     PROCESSING = "processing"
@@ -59,6 +62,7 @@ class Fault:
     seconds: float = 3600.0
     taken: bool = True
     code: str | None = None
+    status: int = 403
     should_retry: bool | None = None
 
     def __post_init__(self) -> None:

@@ -27,14 +27,17 @@ class Sandbox:
 
 
 @contextlib.contextmanager
-def start_sandbox(port: int = 0, latency_ms: int = 0, *, live_allowed: bool = False) -> Iterator[Sandbox]:
-    """Run a sandbox for the duration of the block; `port` 0 takes any free one.
+def start_sandbox(
+    port: int = 0, latency_ms: int = 0, *, live_allowed: bool = False, rate_limit: int | None = None
+) -> Iterator[Sandbox]:
+    """Run a sandbox for the duration of the block; `port` 0 takes any free one, `rate_limit` None any number of requests.
 
     The process watches the pipe from here and ends when it closes, so it never outlives this one, however this one ends.
     Raises RuntimeError when it does not come up.
     """
     command = [sys.executable, "-m", "connectors.stripe_sandbox", "--port", str(port), "--latency-ms", str(latency_ms)]
     command += ["--until-input-ends"] + (["--allow-live"] if live_allowed else [])
+    command += [] if rate_limit is None else ["--rate-limit", str(rate_limit)]
     process = subprocess.Popen(  # noqa: S603 - our own module, run by our own interpreter
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=_ROOT
     )

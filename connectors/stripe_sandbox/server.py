@@ -107,15 +107,17 @@ def serve(
     on_ready: Callable[[str], None] | None = None,
     *,
     live_allowed: bool = False,
+    rate_limit: int | None = None,
     stop: threading.Event | None = None,
 ) -> None:
     """Serve until `stop` is set, or SIGTERM or an interrupt arrives (both only in the main thread); then end quietly.
 
     `port` 0 takes any free one. `on_ready` is told the address, `http://127.0.0.1:PORT`, once the sandbox listens.
-    `live_allowed` also takes `sk_live_...` keys and answers with livemode true. Nothing is written to standard output.
+    `live_allowed` also takes `sk_live_...` keys and answers with livemode true. `rate_limit` is how many requests it takes in any
+    second, None any number. Nothing is written to standard output.
     """
     stop = stop or threading.Event()
-    application = Application(clock or SystemClock(), latency_ms, live_allowed)
+    application = Application(clock or SystemClock(), latency_ms, live_allowed, rate_limit)
     with _Server(port, application) as server, _ends_on_signals(stop):
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="accept", daemon=True).start()
         try:

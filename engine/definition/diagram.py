@@ -36,7 +36,8 @@ class EventDefinition:
     """What an event waits for or throws. `kind` is `message`, `error`, `timer`, `signal`, `escalation`, `terminate`,
     `conditional`, `link`, `cancel` or `compensate`. `reference` is the attribute as written (`messageRef`...); `name` the
     resolved message, signal or link name; `code` the resolved error or escalation code; `text` a timer's or condition's
-    text. None where the file does not say or does not resolve. `code_variable`, `message_variable`: `camunda:` attributes
+    text; `timer` what a timer's text is: `date`, `duration` or `cycle` (None where there is none, or more than one). None
+    where the file does not say or does not resolve. `code_variable`, `message_variable`: `camunda:` attributes
     naming the data items that take an error's code and message.
     """
 
@@ -46,6 +47,7 @@ class EventDefinition:
     name: str | None = None
     code: str | None = None
     text: str | None = None
+    timer: str | None = None
     code_variable: str | None = None
     message_variable: str | None = None
 
@@ -165,6 +167,10 @@ class Process:
     def boundary_events_of(self, node: str) -> tuple[FlowNode, ...]:
         """The boundary events attached to an activity."""
         return self._boundary.get(node, ())
+
+    def timer_of(self, node: str) -> EventDefinition | None:
+        """What the timer event `node` waits for; None for every other node."""
+        return next((event for event in self.nodes[node].events if event.kind == "timer"), None)
 
     def of_kind(self, *kinds: str) -> Iterator[FlowNode]:
         """The nodes of these kinds, in document order."""

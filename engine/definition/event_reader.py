@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from engine.definition.safe_xml import Document
 
 _SUFFIX = "EventDefinition"
-_TIMES = ("timeDate", "timeDuration", "timeCycle")
+_TIMES = {"timeDate": "date", "timeDuration": "duration", "timeCycle": "cycle"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +59,21 @@ def _read_event(element: _Element, document: Document, declarations: Declaration
     kind = (kind_of(element) or "").removesuffix(_SUFFIX)
     to = reference(element, f"{kind}Ref")
     name, code = declarations.resolve(kind, to)
+    timer, text = _timer(element) if kind == "timer" else (None, None)
     return EventDefinition(
         kind=kind,
         position=document.position(element),
         reference=to,
         name=attribute(element, "name") if kind == "link" else name,
         code=code,
-        text=_text(element, kind),
+        text=child_text(element, "condition") if kind == "conditional" else text,
+        timer=timer,
         code_variable=attribute(element, f"{kind}CodeVariable", CAMUNDA),
         message_variable=attribute(element, f"{kind}MessageVariable", CAMUNDA),
     )
 
 
-def _text(element: _Element, kind: str) -> str | None:
-    if kind == "timer":
-        return next((text for text in (child_text(element, name) for name in _TIMES) if text), None)
-    return child_text(element, "condition") if kind == "conditional" else None
+def _timer(element: _Element) -> tuple[str | None, str | None]:
+    """What kind of time a timer has, and its text. Of several it would be unclear which one counts, so none does."""
+    given = [(kind, text) for name, kind in _TIMES.items() if (text := child_text(element, name))]
+    return given[0] if len(given) == 1 else (None, None)

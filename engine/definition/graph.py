@@ -1,7 +1,7 @@
 """Where tokens can go on a process: reachability, proof that a node is always passed, and loops.
 
-Tokens leave an activity by its sequence flows when it is completed, and by its boundary events when it is not. Data is not
-looked at: every condition may hold.
+Tokens leave an activity by its sequence flows when it is completed, and by its boundary events when it is not; one that does
+not interrupt brings a second token. Data is not looked at: every condition may hold.
 """
 
 from __future__ import annotations
@@ -35,9 +35,12 @@ def start_nodes(process: Process) -> tuple[str, ...]:
     return tuple(node.id for node in process.of_kind("startEvent") if node.scope is None)
 
 
-def successors(process: Process, node: str, *, completed: bool = True) -> Iterator[str]:
-    """The nodes that a token can go to next from `node`. `completed=False`: only by its boundary events."""
-    yield from (event.id for event in process.boundary_events_of(node))
+def successors(process: Process, node: str, *, completed: bool = True, second_tokens: bool = True) -> Iterator[str]:
+    """The nodes that a token can go to next from `node`. `completed=False`: only by its boundary events.
+
+    `second_tokens=False`: not by boundary events that don't interrupt.
+    """
+    yield from (event.id for event in process.boundary_events_of(node) if event.interrupting or second_tokens)
     if not completed or node not in process.nodes:
         return
     if process.nodes[node].kind in SUB_PROCESSES:
@@ -64,6 +67,11 @@ def reachable(process: Process, starts: Collection[str]) -> Reach:
     return _spread(process, starts, frozenset(), joins_wait=False)
 
 
+def reachable_by_first_tokens(process: Process, starts: Collection[str]) -> Reach:
+    """The same, without what only a second token comes to, one that an event which doesn't interrupt has brought."""
+    return _spread(process, starts, frozenset(), joins_wait=False, second_tokens=False)
+
+
 def reachable_without(process: Process, starts: Collection[str], avoided: Collection[str]) -> Reach:
     """Everything that tokens can come to before any of `avoided` was completed.
 
@@ -73,12 +81,14 @@ def reachable_without(process: Process, starts: Collection[str], avoided: Collec
     return _spread(process, starts, frozenset(avoided), joins_wait=True)
 
 
-def _spread(process: Process, starts: Collection[str], avoided: frozenset[str], *, joins_wait: bool) -> Reach:
+def _spread(
+    process: Process, starts: Collection[str], avoided: frozenset[str], *, joins_wait: bool, second_tokens: bool = True
+) -> Reach:
     came_from: dict[str, str | None] = dict.fromkeys(starts)
     arrived: dict[str, set[str]] = {}
     waiting = list(starts)
     for node in waiting:  # grows while it is walked: breadth first, so paths are short
-        for following in successors(process, node, completed=node not in avoided):
+        for following in successors(process, node, completed=node not in avoided, second_tokens=second_tokens):
             if following in came_from:
                 continue
             arrived.setdefault(following, set()).add(node)
@@ -95,10 +105,19 @@ def _may_pass(process: Process, node: str, arrived: set[str]) -> bool:
 
 
 def loops_without(process: Process, is_wait: Callable[[FlowNode], bool]) -> list[tuple[str, ...]]:
-    """The loops on which a token can go round without ever being on a node that waits, each as a path of its nodes."""
-    inside = {key: node for key, node in process.nodes.items() if not is_wait(node)}
-    following = {key: [each for each in successors(process, key) if each in inside] for key in inside}
+    """The loops on which a token can go round without ever having to wait, each as a path of its nodes.
+
+    A node that waits can still be left at once, by a boundary event that doesn't wait (a date that has passed).
+    """
+    following = {key: list(_at_once(process, node, is_wait)) for key, node in process.nodes.items()}
     return [_round(group, following) for group in _strongly_connected(following) if _is_loop(group, following)]
+
+
+def _at_once(process: Process, node: FlowNode, is_wait: Callable[[FlowNode], bool]) -> Iterator[str]:
+    if not is_wait(node):
+        yield from successors(process, node.id)
+    else:
+        yield from (event.id for event in process.boundary_events_of(node.id) if not is_wait(event))
 
 
 def _is_loop(group: list[str], following: Mapping[str, list[str]]) -> bool:

@@ -12,7 +12,7 @@ from datetime import datetime
 from engine.clock import Clock
 from engine.connector import Value
 from engine.definition.data_item import check_value
-from engine.errors import DefinitionInvalid, ExpressionFailed, TaskNotOpen
+from engine.errors import DataRefused, DefinitionInvalid, ExpressionFailed, TaskNotOpen
 from engine.execution.executable import Executable
 from engine.execution.state import InstanceState
 from engine.execution.token_game import TokenGame
@@ -21,23 +21,28 @@ from engine.execution.transition import (
     CompleteUserTask,
     Effect,
     FailJob,
+    FireTimer,
     InstanceCompleted,
     JobClosed,
     JobCreated,
     MessageThrown,
     Start,
+    TimerClosed,
+    TimerStarted,
     Transition,
     Trigger,
     UserTaskClosed,
     UserTaskOpened,
 )
+from engine.model.moment import parse_moment
 from engine.model.period import add_duration
+from engine.model.text import shown
 
 
 def advance(executable: Executable, state: InstanceState | None, trigger: Trigger, clock: Clock) -> Transition:
     """Move an instance by one trigger until every token waits or is gone.
 
-    `state` is None for `Start` and else what the last transition left. The clock is read for due dates only. Raises
+    `state` is None for `Start` and else what the last transition left. The clock is read for due dates and timers only. Raises
     ExpressionFailed or DataRefused when the move has no result on the data at hand, TaskNotOpen when the trigger's token
     isn't waiting, DefinitionInvalid when the instance could never go on afterwards: in each case there is no transition and
     the state stays as it was.
@@ -80,9 +85,12 @@ class _Move:
             self._finish(trigger, node)
         self.game.run()
 
-    def _finish(self, trigger: CompleteUserTask | CompleteJob | FailJob, node: str) -> None:
+    def _finish(self, trigger: CompleteUserTask | CompleteJob | FailJob | FireTimer, node: str) -> None:
         if isinstance(trigger, FailJob):
             self._catch(trigger, node)
+            return
+        if isinstance(trigger, FireTimer):
+            self.game.fire(trigger.token)
             return
         if isinstance(trigger, CompleteUserTask):
             self.data.update(trigger.values)
@@ -161,20 +169,39 @@ class _Move:
         node = self.executable.nodes[node_id]
         if node.kind == "userTask":
             return UserTaskOpened(token, node_id, self._due_at(node_id))
+        if node_id in self.executable.timers:
+            return TimerStarted(token, node_id, self._time_of(node_id))
         names = self._names()
         inputs = self.executable.inputs[node_id]
         parameters = {name: text.evaluate(names, self._completed_by) for name, text in inputs.items()}
         return JobCreated(token, node_id, node.topic or "", parameters)
 
     def _closed(self, token: int, node_id: str) -> Effect:
-        kind = self.executable.nodes[node_id].kind
-        closed = UserTaskClosed if kind == "userTask" else JobClosed
-        return closed(token, node_id, token == self.triggered)
+        done = token == self.triggered
+        if node_id in self.executable.timers:
+            return TimerClosed(token, node_id, done)
+        is_user_task = self.executable.nodes[node_id].kind == "userTask"
+        return UserTaskClosed(token, node_id, done) if is_user_task else JobClosed(token, node_id, done)
 
     def _due_at(self, node_id: str) -> datetime | None:
         text = self.executable.due.get(node_id)
         value = text.evaluate(self._names(), self._completed_by) if text else None
         return add_duration(self.now, str(value)) if value is not None else None
+
+    def _time_of(self, timer: str) -> datetime:
+        """When a timer is due. One whose date has passed is due now: it has no turn before those that wait longer."""
+        value = self.executable.timers[timer].evaluate(self._names(), self._completed_by)
+        event = self.executable.definition.process.timer_of(timer)
+        if not isinstance(value, str):
+            raise ExpressionFailed(
+                f"Expected a text with the timer's time at {timer!r}, but its expression gives {shown(value)}. "
+                "Do: give the data item a value, or correct the expression."
+            )
+        try:
+            is_date = event is not None and event.timer == "date"
+            return max(parse_moment(value), self.now) if is_date else add_duration(self.now, value)
+        except DataRefused as refused:
+            raise DataRefused(f"In the timer {timer!r}: {refused}") from refused
 
     def _end_events(self) -> tuple[str, ...]:
         return tuple(node for node in self.game.path if self.executable.nodes[node].kind == "endEvent")

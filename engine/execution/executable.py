@@ -60,3 +60,9 @@ class Executable:
     def due(self) -> Mapping[str, Parameter]:
         """User task id -> when it is due, as a duration after its creation."""
         return {node.id: parse_parameter(node.due) for node in self.nodes.values() if node.due}
+
+    @cached_property
+    def timers(self) -> Mapping[str, Parameter]:
+        """Timer event id -> its date or duration."""
+        events = ((node, self.definition.process.timer_of(node)) for node in self.nodes)
+        return {node: parse_parameter(event.text) for node, event in events if event is not None and event.text}

@@ -26,6 +26,7 @@ from SpiffWorkflow.bpmn.specs.event_definitions import (
     NoneEventDefinition,
     TerminateEventDefinition,
 )
+from SpiffWorkflow.bpmn.specs.event_definitions.base import EventDefinition
 from SpiffWorkflow.bpmn.specs.mixins import BpmnSpecMixin
 from SpiffWorkflow.exceptions import WorkflowException
 from SpiffWorkflow.operators import Operator
@@ -74,6 +75,17 @@ class _ServiceTask(BpmnSpecMixin):  # type: ignore[misc]
 
     def _run_hook(self, my_task: Task) -> None:
         return None
+
+
+class _TimerCatch(BpmnSpecMixin):  # type: ignore[misc]
+    """Stays STARTED until its time has come, as a service task does until its job is done."""
+
+    def _run_hook(self, my_task: Task) -> None:
+        return None
+
+
+class _Time(EventDefinition):  # type: ignore[misc]
+    """What a boundary timer waits for. The library's own timers ask the machine's clock; this one waits to be told."""
 
 
 class _ParallelGateway(BpmnSpecMixin):  # type: ignore[misc]
@@ -134,6 +146,8 @@ def _end_event(tree: Tree, node: FlowNode) -> Any:
 
 
 def _boundary_event(tree: Tree, node: FlowNode) -> Any:
+    if any(event.kind == "timer" for event in node.events):
+        return BoundaryEvent(tree, node.id, _Time(node.id), cancel_activity=node.interrupting)
     code = next((event.code for event in node.events if event.kind == "error"), None)
     return BoundaryEvent(tree, node.id, ErrorEventDefinition(node.id, code), cancel_activity=True)
 
@@ -146,6 +160,7 @@ _PARTS: dict[str, Any] = {
     "exclusiveGateway": lambda tree, node: ExclusiveGateway(tree, node.id),
     "parallelGateway": lambda tree, node: _ParallelGateway(tree, node.id),
     "intermediateThrowEvent": lambda tree, node: (_ThrowEvent if _throws(node) else _Passed)(tree, node.id),
+    "intermediateCatchEvent": lambda tree, node: _TimerCatch(tree, node.id),
     "boundaryEvent": _boundary_event,
     "endEvent": _end_event,
 }
@@ -178,7 +193,8 @@ def _attach_boundary_events(tree: Tree, process: Process, node_id: str, entry: d
     activity = tree.task_specs[node_id]
     for part in (activity, *(tree.task_specs[event.id] for event in events)):
         split.connect(part)
-        part.connect(join)
+        if part is activity or part.cancel_activity:  # what doesn't interrupt goes its own way, and the activity stays open
+            part.connect(join)
     entry[node_id] = split
 
 
@@ -192,6 +208,10 @@ def _connect(tree: Tree, process: Process, node_id: str, entry: dict[str, Any]) 
             part.connect(entry[flow.target])
     if not flows:
         part.connect(tree.end)  # an end event, or an implicit end (BPMN 2.0.2, 13.2.2: a node without outgoing flow ends)
+
+
+def _is_boundary_timer(task: Task) -> bool:
+    return isinstance(task.task_spec, BoundaryEvent) and isinstance(task.task_spec.event_definition, _Time)
 
 
 def _is_unfinished(task: Task) -> bool:
@@ -215,7 +235,7 @@ class TokenGame:
     # open work ......................................................................................................
 
     def open_nodes(self) -> dict[int, str]:
-        """Token -> flow node, of user tasks and service tasks that wait for their completion, oldest first."""
+        """Token -> flow node, of user tasks, service tasks and timers that wait, oldest first."""
         self._number()
         waiting = (t for t in self._game.tasks.values() if self._is_open(t))
         return {t.id: t.task_spec.name for t in sorted(waiting, key=lambda t: int(t.id))}
@@ -224,7 +244,9 @@ class TokenGame:
     def _is_open(task: Task) -> bool:
         if isinstance(task.task_spec, UserTask):
             return bool(task.state == TaskState.READY)
-        return isinstance(task.task_spec, _ServiceTask) and task.state == TaskState.STARTED
+        if _is_boundary_timer(task):
+            return bool(task.state == TaskState.WAITING)
+        return isinstance(task.task_spec, _ServiceTask | _TimerCatch) and task.state == TaskState.STARTED
 
     def unjoined(self) -> list[str]:
         """The parallel gateways at which tokens wait for others."""
@@ -254,9 +276,21 @@ class TokenGame:
         matching.sort(key=lambda t: t.task_spec.event_definition.code is None)
         if not matching:
             return None
-        matching[0].task_spec.catch(matching[0], event)
-        matching[0].task_spec._update(matching[0])
+        self._take(matching[0], event)
         return str(matching[0].task_spec.name)
+
+    def fire(self, token: int) -> None:
+        """An open timer's time has come: its token goes on. A boundary timer that interrupts ends its activity."""
+        task = self._game.tasks[token]
+        if _is_boundary_timer(task):
+            self._take(task, BpmnEvent(task.task_spec.event_definition, target=None))
+        else:
+            self.complete(token)
+
+    @staticmethod
+    def _take(boundary: Task, event: BpmnEvent) -> None:
+        boundary.task_spec.catch(boundary, event)
+        boundary.task_spec._update(boundary)
 
     def run(self) -> None:
         """Move tokens until each waits for someone or is gone: one at a time, boundary events and joins first.

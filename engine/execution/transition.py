@@ -50,7 +50,14 @@ class FailJob:
     message: str
 
 
-Trigger: TypeAlias = Start | CompleteUserTask | CompleteJob | FailJob
+@dataclass(frozen=True, slots=True)
+class FireTimer:
+    """A timer's time has come."""
+
+    token: int
+
+
+Trigger: TypeAlias = Start | CompleteUserTask | CompleteJob | FailJob | FireTimer
 
 # --- effects --------------------------------------------------------------------------------------------------------
 
@@ -93,6 +100,24 @@ class JobClosed:
 
 
 @dataclass(frozen=True, slots=True)
+class TimerStarted:
+    """A timer event waits for its time. `due_at` is aware UTC, and not before the move: a date that has passed is due at once."""
+
+    token: int
+    flow_node: str
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TimerClosed:
+    """A timer no longer waits: it `fired`, or else was withdrawn by the diagram."""
+
+    token: int
+    flow_node: str
+    fired: bool
+
+
+@dataclass(frozen=True, slots=True)
 class MessageThrown:
     """A throw event or message end event was passed; the data is as it stood then."""
 
@@ -108,7 +133,9 @@ class InstanceCompleted:
     end_events: tuple[str, ...]
 
 
-Effect: TypeAlias = UserTaskOpened | UserTaskClosed | JobCreated | JobClosed | MessageThrown | InstanceCompleted
+Effect: TypeAlias = (
+    UserTaskOpened | UserTaskClosed | JobCreated | JobClosed | TimerStarted | TimerClosed | MessageThrown | InstanceCompleted
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ class Kind(StrEnum):
     TASK = "t"
     JOB = "j"
     MESSAGE = "m"
+    TIMER = "w"
     INCIDENT = "x"
 
 
@@ -25,6 +26,7 @@ _WORDS = {
     Kind.TASK: ("a task", "run-process tasks"),
     Kind.JOB: ("a job", "run-process show INSTANCE"),
     Kind.MESSAGE: ("a message", "run-process show INSTANCE"),
+    Kind.TIMER: ("a timer", "run-process show INSTANCE"),
     Kind.INCIDENT: ("an incident", "run-process incidents"),
 }
 _LARGEST = 2**63 - 1

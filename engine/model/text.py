@@ -41,6 +41,11 @@ def shown(value: object) -> str:
             return f"a value of the kind {type(value).__name__}"
 
 
+def with_remedy(message: str, remedy: str) -> str:
+    """An error message ("Expected ..., but .... Do ...") that asks for `remedy` instead of what it asked for."""
+    return f"{message.rsplit(' Do: ', 1)[0]} Do: {remedy}"
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The known name that `name` was probably meant to be, as a request to use it; else a request to use one of `known`."""
     names = sorted(known)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import singledispatch
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +22,16 @@ from engine.execution.transition import (
     JobClosed,
     JobCreated,
     MessageThrown,
+    TimerClosed,
+    TimerStarted,
     Transition,
     UserTaskClosed,
     UserTaskOpened,
 )
 from engine.model.identifiers import Kind, format_id
 from engine.services.runtime import Runtime
-from engine.store import charges, history, incidents, instances, jobs, messages, user_tasks
+from engine.store import charges, history, incidents, instances, jobs, messages, timers, user_tasks
+from engine.store.history import Head
 from engine.store.instances import InstanceRow
 
 if TYPE_CHECKING:
@@ -41,10 +45,10 @@ class _Application:
     """One transition being applied to one instance."""
 
     connection: Connection
-    runtime: Runtime
     instance: InstanceRow
     definition: ProcessDefinition
     by: str
+    now: datetime
 
 
 def apply_transition(
@@ -55,23 +59,28 @@ def apply_transition(
     transition: Transition,
     cause: Event,
     by: str,
-) -> None:
-    """Store a transition of `instance` (locked by the caller). `cause` is the history event that led to it.
+    head: Head | None = None,
+) -> datetime:
+    """Store a transition of `instance` (locked by the caller), and give the moment that it stands under. `cause` is the history
+    event that led to it. With `head`, where its history stands, the new state is stored already.
 
     Raises DataRefused when the carry-over map refuses the hand-over, MessageNotCorrelated for a message nobody starts by.
     """
-    application = _Application(connection, runtime, instance, executable.definition, by)
+    application = _Application(connection, instance, executable.definition, by, runtime.now())
     events: list[Event] = [(cause[0], {**cause[1], "path": list(transition.path)})]
     for effect in transition.effects:
         events += _carry_out(effect, application)
-    instances.save(connection, instance, dump_state(transition.state), _ended(transition, runtime))
-    history.append(connection, instance.id, runtime.now(), by, events)
+    if head is None:
+        head = instances.save(connection, instance, dump_state(transition.state), ended(transition, application.now))
+    history.append(connection, instance.id, application.now, by, events, head)
+    return application.now
 
 
-def _ended(transition: Transition, runtime: Runtime) -> dict[str, Any]:
+def ended(transition: Transition, now: datetime) -> dict[str, Any]:
+    """What an instance's row says of its end, if that comes with this transition."""
     for effect in transition.effects:
         if isinstance(effect, InstanceCompleted):
-            return {"state": instances.COMPLETED, "ended_at": runtime.now(), "end_events": list(effect.end_events)}
+            return {"state": instances.COMPLETED, "ended_at": now, "end_events": list(effect.end_events)}
     return {}
 
 
@@ -92,7 +101,7 @@ def _(effect: UserTaskOpened, application: _Application) -> list[Event]:
             "flow_node": node.id,
             "name": node.name,
             "group_name": node.group,
-            "created_at": application.runtime.now(),
+            "created_at": application.now,
             "due_at": effect.due_at,
         },
     )
@@ -102,14 +111,14 @@ def _(effect: UserTaskOpened, application: _Application) -> list[Event]:
 @_carry_out.register
 def _(effect: UserTaskClosed, application: _Application) -> list[Event]:
     state = user_tasks.COMPLETED if effect.completed else user_tasks.WITHDRAWN
-    now = application.runtime.now()
+    now = application.now
     user_tasks.close(application.connection, application.instance.id, effect.token, state, now)
     return []
 
 
 @_carry_out.register
 def _(effect: JobCreated, application: _Application) -> list[Event]:
-    now = application.runtime.now()
+    now = application.now
     number = jobs.add(
         application.connection,
         {
@@ -128,7 +137,7 @@ def _(effect: JobCreated, application: _Application) -> list[Event]:
 @_carry_out.register
 def _(effect: JobClosed, application: _Application) -> list[Event]:
     state = jobs.DONE if effect.completed else jobs.WITHDRAWN
-    connection, now = application.connection, application.runtime.now()
+    connection, now = application.connection, application.now
     jobs.close(connection, application.instance.id, effect.token, state, now)
     if not effect.completed:
         # Nobody is needed for it any more, and it must not be given to a worker again.
@@ -148,6 +157,32 @@ def _refuse_doubt(application: _Application) -> None:
 
 
 @_carry_out.register
+def _(effect: TimerStarted, application: _Application) -> list[Event]:
+    number = timers.add(
+        application.connection,
+        {
+            "instance_id": application.instance.id,
+            "token": effect.token,
+            "flow_node": effect.flow_node,
+            "due_at": effect.due_at,
+            "created_at": application.now,
+        },
+    )
+    details = {"timer": format_id(Kind.TIMER, number), "flow_node": effect.flow_node, "due_at": effect.due_at.isoformat()}
+    return [("timer_started", details)]
+
+
+@_carry_out.register
+def _(effect: TimerClosed, application: _Application) -> list[Event]:
+    connection, now = application.connection, application.now
+    state = timers.FIRED if effect.fired else timers.WITHDRAWN
+    number = timers.close(connection, application.instance.id, effect.token, state, now)
+    incidents.resolve_of_timer(connection, number, application.by, now)
+    details = {"timer": format_id(Kind.TIMER, number), "flow_node": effect.flow_node}
+    return [] if effect.fired else [("timer_withdrawn", details)]  # that it fired is the cause of all this
+
+
+@_carry_out.register
 def _(effect: MessageThrown, application: _Application) -> list[Event]:
     carry_over = application.definition.carry_over
     if effect.message != carry_over.message:
@@ -156,7 +191,7 @@ def _(effect: MessageThrown, application: _Application) -> list[Event]:
             "Do: correct the message's name and deploy again."
         )
     handed = hand_over(carry_over, effect.data)
-    now = application.runtime.now()
+    now = application.now
     number = messages.add(
         application.connection,
         {

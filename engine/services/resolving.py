@@ -1,18 +1,25 @@
-"""Incidents, retries, and ending an instance by hand."""
+"""What a person decides about an incident, and ending an instance by hand."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 from sqlalchemy import Connection
 
-from engine.connector import ChargeState
+from engine.connector import ChargeResult, ChargeState, Connector, KeepsCharges, Value
 from engine.errors import ChargeInDoubt, DataRefused, InstanceNotActive, NotFound
+from engine.execution.state import load_state
+from engine.execution.transition import CompleteJob, FailJob
 from engine.model.identifiers import Kind, format_id, parse_id
+from engine.model.text import did_you_mean, shown
+from engine.services.applying import apply_transition
 from engine.services.runtime import Runtime
 from engine.services.views import incident_json
-from engine.store import charges, history, incidents, instances, jobs, messages, user_tasks
+from engine.store import charges, history, incidents, instances, jobs, messages, timers, user_tasks
 from engine.store.incidents import IncidentRow
+from engine.store.jobs import JobRow
 
 # An intent in one of these states has moved no money and cannot do so without another confirmation of ours.
 _HARMLESS = {ChargeState.PREPARED, ChargeState.CREATED, ChargeState.DECLINED, ChargeState.CANCELED}
@@ -25,9 +32,10 @@ def open_incidents(runtime: Runtime, *, resolved: bool = False) -> list[dict[str
 
 
 def retry(runtime: Runtime, incident_id: str, by: str) -> dict[str, Any]:
-    """Give an incident's job or message back to the workers with all its attempts; the incident as it is afterwards.
+    """Give an incident's job, message or timer back to the workers, with all its attempts; the incident as it is afterwards.
 
-    Raises NotFound, InstanceNotActive (resolved before, or the instance has ended).
+    Raises NotFound, InstanceNotActive (resolved before, or the instance has ended), and DataRefused for an incident that only
+    tells something.
     """
     number = parse_id(Kind.INCIDENT, incident_id)
     with runtime.database.transaction() as connection:
@@ -36,36 +44,123 @@ def retry(runtime: Runtime, incident_id: str, by: str) -> dict[str, Any]:
         if incident.job is not None:
             instances.lock(connection, incident.instance)
             jobs.put_back(connection, incident.job, now)
-        if incident.message is not None:
+        elif incident.message is not None:
             messages.put_back(connection, incident.message, now)
+        elif incident.timer is not None:
+            timers.put_back(connection, incident.timer, now)
+        else:
+            raise DataRefused(
+                f"Expected work that can be tried again, but {incident_id} only tells what happened. "
+                f"Do: run-process resolve {incident_id} --reason 'what you did about it'."
+            )
         incidents.resolve(connection, number, by, now)
         details = {"incident": incident_id, "flow_node": incident.flow_node}
         history.append(connection, incident.instance, now, by, [("incident_retried", details)])
         return incident_json(incidents.get(connection, number))
 
 
-def resolve(runtime: Runtime, incident_id: str, reason: str, by: str) -> dict[str, Any]:
-    """Record that a person has dealt with an undelivered message otherwise; it will not be delivered any more.
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A person says that a job's work was done otherwise. `outputs` are its results, as the connector would have named them."""
 
-    Raises NotFound, InstanceNotActive (resolved before), DataRefused without a reason, and for a job's incident: an instance
-    that waits for a job goes on by `retry` or ends by `cancel`.
+    outputs: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A person says that a job ended in a BPMN error, for the error boundary event with this code."""
+
+    code: str
+
+
+Verdict: TypeAlias = "Done | Ended | None"
+
+
+def resolve(runtime: Runtime, incident_id: str, reason: str, by: str, verdict: Verdict = None) -> dict[str, Any]:
+    """Record that a person has dealt with an incident otherwise, and let its instance go on accordingly.
+
+    A message is not delivered any more. A job needs a verdict; a charge of its that is in doubt is settled by it. Raises
+    NotFound, InstanceNotActive (resolved before, or the instance has ended), DataRefused without a reason or a fitting verdict,
+    and whatever keeps the diagram from going on: nothing is stored then.
     """
     number = parse_id(Kind.INCIDENT, incident_id)
     if not reason.strip():
         raise DataRefused("Expected a reason for resolving, but it is empty. Do: --reason 'why'.")
     with runtime.database.transaction() as connection:
         incident = _open_incident(connection, number)
-        if incident.message is None:
-            raise DataRefused(
-                f"Expected the incident of a message, but {incident_id} is one of a job, and its instance waits for it. "
-                f"Do: run-process retry {incident_id}, or run-process cancel {format_id(Kind.INSTANCE, incident.instance)}."
-            )
         now = runtime.now()
-        messages.settle(connection, incident.message)
-        incidents.resolve(connection, number, by, now)
+        incidents.resolve(connection, number, by, now, reason)
         details = {"incident": incident_id, "flow_node": incident.flow_node, "reason": reason}
         history.append(connection, incident.instance, now, by, [("incident_resolved", details)])
+        if incident.job is not None:
+            _end_job(connection, runtime, incident.instance, incident.job, verdict, reason, by)
+            return incident_json(incidents.get(connection, number))
+        if incident.timer is not None or verdict is not None:
+            raise _unfitting(incident_id, incident)
+        if incident.message is not None:
+            messages.settle(connection, incident.message)
         return incident_json(incidents.get(connection, number))
+
+
+def _unfitting(incident_id: str, incident: IncidentRow) -> DataRefused:
+    instance = format_id(Kind.INSTANCE, incident.instance)
+    if incident.timer is not None:
+        return DataRefused(
+            f"Expected an incident that a reason ends, but {incident_id} is one of a timer, and its instance waits for it. "
+            f"Do: run-process retry {incident_id}, or run-process cancel {instance} --reason TEXT."
+        )
+    return DataRefused(f"Expected the incident of a job for --done or --error, but {incident_id} is none. Do: leave them out.")
+
+
+def _end_job(
+    connection: Connection, runtime: Runtime, instance_number: int, number: int, verdict: Verdict, reason: str, by: str
+) -> None:
+    from engine.execution.advance import advance  # loads the execution library, which listings don't need
+
+    job, instance = jobs.get(connection, number), instances.lock(connection, instance_number)
+    event: dict[str, Any] = {"job": format_id(Kind.JOB, number), "flow_node": job.flow_node, "reason": reason}
+    trigger: CompleteJob | FailJob
+    match verdict:
+        case Done(outputs):
+            _refuse_unknown("output", outputs, runtime.connectors.get(job.topic), "outputs")
+            settled, trigger, event = ChargeState.SUCCEEDED, CompleteJob(job.token, outputs), {**event, "outputs": dict(outputs)}
+        case Ended(code):
+            _refuse_unknown("error", [code], runtime.connectors.get(job.topic), "errors")
+            settled, trigger, event = ChargeState.DECLINED, FailJob(job.token, code, reason), {**event, "error": code}
+        case None:
+            raise DataRefused(
+                f"Expected to be told how {format_id(Kind.JOB, number)} ended, because its instance waits for it. "
+                "Do: --done (with --set for its results), --error CODE, or run-process retry, or run-process cancel."
+            )
+    _settle_charges(connection, runtime, job, settled, reason, by)
+    executable = runtime.executable(connection, instance.process, instance.version)
+    transition = advance(executable, load_state(instance.token_state), trigger, runtime.clock)
+    apply_transition(connection, runtime, instance, executable, transition, ("job_resolved", event), by)
+
+
+def _refuse_unknown(what: str, given: Iterable[str], connector: Connector | None, kind: str) -> None:
+    known = getattr(connector, kind, {})
+    for name in given:
+        if connector is not None and name not in known:
+            raise DataRefused(f"Expected an {what} of {connector.topic}, but {shown(name)} is none. {did_you_mean(name, known)}")
+
+
+def _settle_charges(connection: Connection, runtime: Runtime, job: JobRow, state: ChargeState, reason: str, by: str) -> None:
+    """What a person knows ends the doubt about the charge that this job was making."""
+    if not isinstance(runtime.connectors.get(job.topic), KeepsCharges):
+        return
+    for charge in charges.touched_by(connection, job.instance):
+        if charge.state is ChargeState.SUCCEEDED and state is not ChargeState.SUCCEEDED:
+            raise DataRefused(
+                f"Expected nothing charged for {charge.request.charge_key}, but the ledger says that it was. "
+                "Do: --done, with --set for its results; or give the money back at Stripe and cancel."
+            )
+        if charge.state.in_doubt:
+            charged_at = runtime.now() if state is ChargeState.SUCCEEDED else None
+            said = ChargeResult(charge.request.charge_key, state, f"settled by {by}: {reason}", charged_at)
+            charges.apply(connection, said, runtime.now())
+            details = {"job": format_id(Kind.JOB, job.id), "state": str(state), "intent": charge.intent, "reason": reason}
+            history.append(connection, job.instance, runtime.now(), by, [("charge_settled", details)])
 
 
 def _open_incident(connection: Connection, number: int) -> IncidentRow:
@@ -115,16 +210,17 @@ def _close_work(connection: Connection, number: int, by: str, runtime: Runtime) 
     now = runtime.now()
     user_tasks.withdraw_all(connection, number, now)
     jobs.withdraw_all(connection, number, now)
+    timers.withdraw_all(connection, number, now)
     for incident in incidents.listing(connection, instance=number):
-        if incident.job is not None:
+        if incident.job is not None or incident.timer is not None:  # a message, and money that was taken, still need a person
             incidents.resolve(connection, incident.id, by, now)
 
 
 def incident_of(runtime: Runtime, text: str) -> str:
     """The open incident of a job or message id, or the incident id itself. Raises NotFound when that one has none."""
-    kinds = {Kind.JOB.value: ("job", Kind.JOB), Kind.MESSAGE.value: ("message", Kind.MESSAGE)}
-    if text[:1] in kinds:
-        column, kind = kinds[text[:1]]
+    kinds = {str(kind): kind for kind in (Kind.JOB, Kind.MESSAGE, Kind.TIMER)}
+    if kind := kinds.get(text[:1]):
+        column = kind.name.lower()
         number = parse_id(kind, text)
         with runtime.database.reading() as connection:
             for incident in incidents.listing(connection):

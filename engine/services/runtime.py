@@ -16,6 +16,7 @@ from engine.clock import Clock
 from engine.connector import Connectors
 from engine.errors import DefinitionNotDeployed
 from engine.services.configuration import Configuration
+from engine.services.pacing import Pacer
 from engine.store import deployments
 from engine.store.database import Database
 from engine.store.deployments import Deployment
@@ -54,6 +55,11 @@ class DefinitionCache:
 
         return self._kept(self._executables, digest, lambda: Executable(self.definition(connection, digest)))
 
+    def known(self, process: str, version: int) -> ProcessDefinition | None:
+        """The definition that a process's version stands for, if it was read before."""
+        with self._lock:
+            return self._definitions.get(self._digests.get((process, version), ""))
+
     def _kept(self, kept: OrderedDict[_K, _T], key: _K, make: Callable[[], _T]) -> _T:
         with self._lock:
             if key in kept:
@@ -81,6 +87,11 @@ class Runtime:
     def configuration(self) -> Configuration:
         """What the operator has set, read when it is first asked for: most questions need none of it."""
         return self.configure()
+
+    @cached_property
+    def permits(self) -> Pacer:
+        """Leave to send requests to services that limit them: this process's part of what its database allows."""
+        return Pacer(self.database)
 
     def now(self) -> datetime:
         """The present moment, aware UTC, from the injected clock."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection
@@ -13,12 +14,12 @@ from engine.definition.carry_over import CarryOverMap, hand_over, read_values, r
 from engine.definition.data_item import DataType, Drop
 from engine.definition.process_definition import ProcessDefinition
 from engine.errors import AlreadyBilled, DataRefused, DefinitionInvalid, EngineError, InstanceStillActive
-from engine.execution.state import load_state
+from engine.execution.state import dump_state, load_state
 from engine.execution.transition import Start
 from engine.model.identifiers import Kind, format_id, parse_id
-from engine.services.applying import apply_transition
+from engine.services.applying import apply_transition, ended
 from engine.services.runtime import Runtime
-from engine.store import instances
+from engine.store import history, instances
 from engine.store.deployments import Deployment
 from engine.store.instances import NewInstance
 
@@ -47,14 +48,19 @@ def start_instance(connection: Connection, runtime: Runtime, deployment: Deploym
     executable = runtime.definitions.executable(connection, deployment.digest)
     carry_over = executable.definition.carry_over
     customer, period = carry_over.customer_of(beginning.data), carry_over.period_of(beginning.data)
-    number = instances.add(connection, _row(runtime, deployment, beginning, customer, period))
+    _check_length(customer)
+    try:
+        transition = advance(executable, None, Start(beginning.start_event, beginning.data), runtime.clock)
+    except EngineError:
+        _refuse_billed(connection, deployment.process, customer, period)
+        raise
+    new = _row(runtime, deployment, beginning, customer, period)
+    row = instances.add(connection, new, dump_state(transition.state), ended(transition, new.started_at))
     if customer is not None and period is not None:
-        _claim_bill(connection, deployment.process, customer, period, number)
-    transition = advance(executable, None, Start(beginning.start_event, beginning.data), runtime.clock)
+        _claim_bill(connection, deployment.process, customer, period, row.id)
     cause = ("instance_started", _started(deployment, beginning))
-    row = instances.get(connection, number)
-    apply_transition(connection, runtime, row, executable, transition, cause, beginning.by)
-    return number
+    apply_transition(connection, runtime, row, executable, transition, cause, beginning.by, history.BEGINNING)
+    return row.id
 
 
 def _row(runtime: Runtime, deployment: Deployment, beginning: Beginning, customer: str | None, period: str | None) -> NewInstance:
@@ -83,12 +89,23 @@ def _started(deployment: Deployment, beginning: Beginning) -> dict[str, Any]:
     }
 
 
-def _claim_bill(connection: Connection, process: str, customer: str, period: str, number: int) -> None:
-    if len(customer) > _LONGEST_KEY:
+def _check_length(customer: str | None) -> None:
+    if customer is not None and len(customer) > _LONGEST_KEY:
         raise DataRefused(
             f"Expected the customer to be named with at most {_LONGEST_KEY} characters, but it has {len(customer)}. "
             "Do: use a shorter id."
         )
+
+
+def _refuse_billed(connection: Connection, process: str, customer: str | None, period: str | None) -> None:
+    """Raise AlreadyBilled, which says more than that the instance can't start, for a bill that there is."""
+    if customer is not None and period is not None:
+        existing = instances.billed_by(connection, process, customer, period)
+        if existing is not None:
+            raise AlreadyBilled(process, customer, period, format_id(Kind.INSTANCE, existing))
+
+
+def _claim_bill(connection: Connection, process: str, customer: str, period: str, number: int) -> None:
     existing = instances.claim_bill(connection, process, customer, period, number)
     if existing is not None:
         raise AlreadyBilled(process, customer, period, format_id(Kind.INSTANCE, existing))
@@ -98,11 +115,14 @@ def start_by_hand(runtime: Runtime, process: str, raw: Mapping[str, Value], by: 
     """Start an instance of the newest version at its none start event, with values as people typed them; its id."""
     with runtime.database.transaction() as connection:
         deployment = runtime.deployment(connection, process)
-        definition = runtime.definitions.definition(connection, deployment.digest)
-        _refuse_entries(definition.carry_over, raw)
-        data = _present(read_values(definition.carry_over, raw))
-        beginning = Beginning(_none_start(definition), data, instances.MANUAL, by)
+        beginning = _by_hand(runtime.definitions.definition(connection, deployment.digest), raw, by)
         return format_id(Kind.INSTANCE, start_instance(connection, runtime, deployment, beginning))
+
+
+def _by_hand(definition: ProcessDefinition, raw: Mapping[str, Value], by: str) -> Beginning:
+    _refuse_entries(definition.carry_over, raw)
+    data = _present(read_values(definition.carry_over, raw))
+    return Beginning(_none_start(definition), data, instances.MANUAL, by)
 
 
 def reuse(runtime: Runtime, process: str, instance: str, raw: Mapping[str, Value], by: str) -> str:
@@ -178,30 +198,60 @@ class RowReport:
     reason: str | None = None
 
 
-def start_rows(
-    runtime: Runtime,
-    process: str,
-    rows: Iterator[tuple[int, Mapping[str, Value] | DataRefused]],
-    by: str,
-    report: Callable[[RowReport], None],
-) -> None:
-    """Start an instance for each row (line number, values or why it can't be read), each in its own transaction.
+Row = tuple[int, Mapping[str, Value] | DataRefused]
+"""A row's line number, and its values or why it can't be read."""
 
-    Safe to run twice: what was started before is reported as `already`. Nothing is left out silently.
-    Raises DefinitionNotDeployed, before the first row, when there is no such process.
+_ROWS_AT_ONCE = 100
+
+
+def start_rows(runtime: Runtime, process: str, rows: Iterable[Row], by: str, report: Callable[[RowReport], None]) -> None:
+    """Start an instance for each row; no row takes another back.
+
+    Safe to run twice: what was started before is reported as `already`. Nothing is left out silently, and a row is reported
+    once it is stored. Raises DefinitionNotDeployed, before the first row, when there is no such process.
     """
     with runtime.database.reading() as connection:
         runtime.deployment(connection, process)
-    for line, values in rows:
-        report(_start_row(runtime, process, line, values, by))
+    waiting = iter(rows)
+    while some := list(islice(waiting, _ROWS_AT_ONCE)):
+        for line in _start_together(runtime, process, some, by) or (_start_row(runtime, process, row, by) for row in some):
+            report(line)
 
 
-def _start_row(runtime: Runtime, process: str, line: int, values: Mapping[str, Value] | DataRefused, by: str) -> RowReport:
-    if isinstance(values, DataRefused):
-        return RowReport(line, "refused", reason=str(values))
+def _start_together(runtime: Runtime, process: str, rows: list[Row], by: str) -> list[RowReport] | None:
+    """What became of the rows, started in one transaction: most of what a start alone takes is waiting for the disk.
+
+    None when one of them can't be started after all; then none is, and each is to be tried on its own.
+    """
     try:
-        return RowReport(line, "started", start_by_hand(runtime, process, values, by))
+        with runtime.database.transaction() as connection:
+            deployment = runtime.deployment(connection, process)
+            definition = runtime.definitions.definition(connection, deployment.digest)
+            reports = []
+            for line, values in rows:
+                try:
+                    beginning = _by_hand(definition, _readable(values), by)
+                except EngineError as refused:  # nothing of this row is stored yet
+                    reports.append(RowReport(line, "refused", reason=str(refused)))
+                else:
+                    number = start_instance(connection, runtime, deployment, beginning)
+                    reports.append(RowReport(line, "started", format_id(Kind.INSTANCE, number)))
+            return reports
+    except EngineError:
+        return None
+
+
+def _start_row(runtime: Runtime, process: str, row: Row, by: str) -> RowReport:
+    line, values = row
+    try:
+        return RowReport(line, "started", start_by_hand(runtime, process, _readable(values), by))
     except AlreadyBilled as already:
         return RowReport(line, "already", already.instance, str(already))
     except EngineError as refused:
         return RowReport(line, "refused", reason=str(refused))
+
+
+def _readable(values: Mapping[str, Value] | DataRefused) -> Mapping[str, Value]:
+    if isinstance(values, DataRefused):
+        raise values
+    return values

@@ -14,11 +14,13 @@ from engine.connector import Charge, Value
 from engine.definition.data_item import DataType, format_value
 from engine.execution.state import load_state
 from engine.model.identifiers import Kind, format_id
+from engine.store import incidents
 from engine.store.history import Entry
 from engine.store.incidents import IncidentRow
 from engine.store.instances import InstanceRow
 from engine.store.jobs import JobRow
 from engine.store.messages import MessageRow
+from engine.store.timers import TimerRow
 from engine.store.user_tasks import UserTaskRow
 
 if TYPE_CHECKING:
@@ -86,8 +88,13 @@ class InstanceView:
     end_events: tuple[str, ...]
 
 
-def task_view(row: UserTaskRow, instance: InstanceRow, definition: ProcessDefinition | None) -> TaskView:
-    """A task with its form as it stands now; without a definition, a task without its form."""
+def task_view(
+    row: UserTaskRow,
+    instance: InstanceRow,
+    definition: ProcessDefinition | None,
+    data: Mapping[str, Value] | None = None,
+) -> TaskView:
+    """A task with its form as it stands now; without a definition, a task without its form. `data`: its data, if known."""
     return TaskView(
         id=format_id(Kind.TASK, row.id),
         instance=format_id(Kind.INSTANCE, row.instance),
@@ -101,12 +108,15 @@ def task_view(row: UserTaskRow, instance: InstanceRow, definition: ProcessDefini
         completed_at=row.completed_at,
         customer=instance.customer,
         period=instance.period,
-        fields=tuple(_form(row, instance, definition)) if definition is not None else (),
+        fields=tuple(_form(row, instance, definition, data)) if definition is not None else (),
     )
 
 
-def _form(row: UserTaskRow, instance: InstanceRow, definition: ProcessDefinition) -> Iterator[FieldView]:
-    data = load_state(instance.token_state).data
+def _form(
+    row: UserTaskRow, instance: InstanceRow, definition: ProcessDefinition, data: Mapping[str, Value] | None
+) -> Iterator[FieldView]:
+    if data is None:
+        data = load_state(instance.token_state).data
     for field in definition.process.nodes[row.flow_node].fields:
         yield _field_view(field, definition.carry_over, data, instance.previous_values)
 
@@ -181,30 +191,48 @@ def message_json(row: MessageRow) -> dict[str, Any]:
     }
 
 
+def timer_json(row: TimerRow) -> dict[str, Any]:
+    """A timer. A waiting one whose time has passed fires as soon as a worker runs."""
+    return {
+        "id": format_id(Kind.TIMER, row.id),
+        "flow_node": row.flow_node,
+        "state": row.state,
+        "due_at": row.due_at,
+        "created_at": row.created_at,
+        "ended_at": row.ended_at,
+    }
+
+
 def incident_json(row: IncidentRow) -> dict[str, Any]:
     """An incident, with the commands that resolve it."""
-    number = format_id(Kind.INCIDENT, row.id)
     return {
-        "id": number,
+        "id": format_id(Kind.INCIDENT, row.id),
         "instance": format_id(Kind.INSTANCE, row.instance),
         "job": format_id(Kind.JOB, row.job) if row.job is not None else None,
         "message": format_id(Kind.MESSAGE, row.message) if row.message is not None else None,
+        "timer": format_id(Kind.TIMER, row.timer) if row.timer is not None else None,
+        "kind": row.kind,
         "flow_node": row.flow_node,
         "reason": row.what,
         "tried": row.tried,
         "created_at": row.created_at,
         "resolved_at": row.resolved_at,
         "resolved_by": row.resolved_by,
+        "resolution": row.resolution,
         "commands": [] if row.resolved_at else _remedies(row),
     }
 
 
 def _remedies(row: IncidentRow) -> list[str]:
     number, instance = format_id(Kind.INCIDENT, row.id), format_id(Kind.INSTANCE, row.instance)
-    retry = f"run-process retry {number}"
+    retry, cancel = f"run-process retry {number}", f"run-process cancel {instance} --reason TEXT"
+    resolve = f"run-process resolve {number} --reason TEXT"
+    if row.job is not None:
+        told = f"{resolve} (--done | --error CODE)"
+        return [retry, told] if row.kind == incidents.IN_DOUBT else [retry, told, cancel]
     if row.message is not None:
-        return [retry, f"run-process resolve {number} --reason TEXT"]
-    return [retry, f"run-process cancel {instance} --reason TEXT"]
+        return [retry, resolve]
+    return [retry, cancel] if row.timer is not None else [resolve]
 
 
 def charge_json(charge: Charge) -> dict[str, Any]:
@@ -226,11 +254,26 @@ def history_json(entry: Entry) -> dict[str, Any]:
     return asdict(entry)
 
 
-def work_line(done: JobRow | MessageRow) -> str:
+def work_json(done: JobRow | MessageRow | TimerRow) -> dict[str, Any]:
+    """What became of a piece of work: the job, message or timer as it is now."""
+    if isinstance(done, MessageRow):
+        return message_json(done)
+    return timer_json(done) if isinstance(done, TimerRow) else job_json(done)
+
+
+def work_line(done: JobRow | MessageRow | TimerRow) -> str:
     """What became of a piece of work, as one line for people."""
     instance = format_id(Kind.INSTANCE, done.instance)
     if isinstance(done, MessageRow):
         started = format_id(Kind.INSTANCE, done.delivered_to) if done.delivered_to is not None else done.last_error
         return f"{format_id(Kind.MESSAGE, done.id)} {instance} {done.name}: {done.state} {started}"
-    rest = f" {done.last_error}" if done.last_error and done.state != "done" else ""
-    return f"{format_id(Kind.JOB, done.id)} {instance} {done.topic}: {done.state}{rest}"
+    if isinstance(done, TimerRow):
+        return f"{format_id(Kind.TIMER, done.id)} {instance} {done.flow_node}: {done.state}"
+    return f"{format_id(Kind.JOB, done.id)} {instance} {done.topic}: {_job_line(done)}"
+
+
+def _job_line(job: JobRow) -> str:
+    if job.state == "ready":
+        after = f" after {job.last_error}" if job.last_error else ""
+        return f"waits until {job.run_at:%Y-%m-%d %H:%M:%SZ}{after}"
+    return job.state + (f" {job.last_error}" if job.last_error and job.state != "done" else "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
@@ -18,6 +19,7 @@ from engine.services.permission import check_permitted
 from engine.services.runtime import Runtime
 from engine.services.views import TaskView, task_view
 from engine.store import history, instances, user_tasks
+from engine.store.history import Head
 from engine.store.instances import InstanceRow
 from engine.store.user_tasks import UserTaskRow
 
@@ -54,12 +56,7 @@ def tasks(
 def task(runtime: Runtime, task_id: str) -> TaskView:
     """One task with its form. Raises NotFound."""
     with runtime.database.reading() as connection:
-        return _view_now(connection, runtime, parse_id(Kind.TASK, task_id))
-
-
-def _view_now(connection: Connection, runtime: Runtime, number: int) -> TaskView:
-    row = user_tasks.get(connection, number)
-    return _view(connection, runtime, row, instances.get(connection, row.instance))
+        return _view(connection, runtime, *user_tasks.with_instance(connection, parse_id(Kind.TASK, task_id)))
 
 
 def _view(connection: Connection, runtime: Runtime, row: UserTaskRow, instance: InstanceRow) -> TaskView:
@@ -73,12 +70,14 @@ def claim(runtime: Runtime, task_id: str, user: str) -> TaskView:
     """
     with runtime.database.transaction() as connection:
         row, instance, definition = _open_task(connection, runtime, task_id)
-        check_permitted(runtime.configuration, definition, load_state(instance.token_state), row, user)
+        state = load_state(instance.token_state)
+        check_permitted(runtime.configuration, definition, state, row, user)
         if row.claimed_by != user:
-            if not user_tasks.claim(connection, row.id, user):
+            head = user_tasks.claim(connection, row, user)
+            if head is None:
                 raise _taken(row)
-            _note(connection, runtime, row, user, "task_claimed", {})
-        return _view_now(connection, runtime, row.id)
+            _note(connection, runtime, row, user, "task_claimed", {}, head)
+        return task_view(replace(row, state=user_tasks.CLAIMED, claimed_by=user), instance, definition, state.data)
 
 
 def release(runtime: Runtime, task_id: str, user: str, reason: str | None = None) -> TaskView:
@@ -87,7 +86,7 @@ def release(runtime: Runtime, task_id: str, user: str, reason: str | None = None
     Raises NotFound, TaskNotOpen, NotPermitted.
     """
     with runtime.database.transaction() as connection:
-        row, _, _ = _open_task(connection, runtime, task_id)
+        row, instance, _ = _open_task(connection, runtime, task_id)
         if row.claimed_by is None:
             raise TaskNotOpen(f"Expected {task_id} to be claimed, but it is offered to everyone. Do: nothing, or claim it.")
         if row.claimed_by != user and not reason:
@@ -97,7 +96,7 @@ def release(runtime: Runtime, task_id: str, user: str, reason: str | None = None
             )
         user_tasks.release(connection, row.id, row.claimed_by)
         _note(connection, runtime, row, user, "task_released", {"claimed_by": row.claimed_by, "reason": reason})
-        return _view_now(connection, runtime, row.id)
+        return _view(connection, runtime, replace(row, state=user_tasks.OFFERED, claimed_by=None), instance)
 
 
 def complete(runtime: Runtime, task_id: str, raw: Mapping[str, Value], user: str) -> TaskView:
@@ -114,25 +113,23 @@ def complete(runtime: Runtime, task_id: str, raw: Mapping[str, Value], user: str
         row, instance, definition = _open_task(connection, runtime, task_id)
         state = load_state(instance.token_state)
         check_permitted(runtime.configuration, definition, state, row, user)
-        if row.claimed_by != user and not user_tasks.claim(connection, row.id, user):
+        if row.claimed_by != user and not user_tasks.claim(connection, row, user):
             raise _taken(row)
         values = _read_form(definition, row, raw, state.data)
         executable = runtime.executable(connection, instance.process, instance.version)
         transition = advance(executable, state, CompleteUserTask(row.token, values, user), runtime.clock)
         details = {"task": task_id, "flow_node": row.flow_node, "values": _changes(state.data, values)}
-        apply_transition(connection, runtime, instance, executable, transition, ("task_completed", details), user)
-        return _view_now(connection, runtime, row.id)
+        at = apply_transition(connection, runtime, instance, executable, transition, ("task_completed", details), user)
+        done = replace(row, state=user_tasks.COMPLETED, claimed_by=user, completed_at=at)
+        return task_view(done, instance, definition, transition.state.data)
 
 
 def _open_task(connection: Connection, runtime: Runtime, task_id: str) -> tuple[UserTaskRow, InstanceRow, ProcessDefinition]:
-    number = parse_id(Kind.TASK, task_id)
-    row = user_tasks.get(connection, number)
-    if row.state in user_tasks.OPEN:
-        instance = instances.lock(connection, row.instance)
-        row = user_tasks.get(connection, number)  # as it is now that nobody else can change it
+    row, instance = user_tasks.with_instance(connection, parse_id(Kind.TASK, task_id), lock=True)
     if row.state not in user_tasks.OPEN:
         done = f"completed by {row.claimed_by}" if row.state == user_tasks.COMPLETED else row.state
         raise TaskNotOpen(f"Expected {task_id} to be open, but it is {done}. Do: run-process tasks.")
+    instances.check_active(instance)
     return row, instance, runtime.definition(connection, instance.process, instance.version)
 
 
@@ -143,9 +140,17 @@ def _taken(row: UserTaskRow) -> TaskNotOpen:
     )
 
 
-def _note(connection: Connection, runtime: Runtime, row: UserTaskRow, user: str, event: str, details: Mapping[str, Any]) -> None:
+def _note(
+    connection: Connection,
+    runtime: Runtime,
+    row: UserTaskRow,
+    user: str,
+    event: str,
+    details: Mapping[str, Any],
+    head: Head | None = None,
+) -> None:
     entry = {"task": format_id(Kind.TASK, row.id), "flow_node": row.flow_node, **details}
-    history.append(connection, row.instance, runtime.now(), user, [(event, entry)])
+    history.append(connection, row.instance, runtime.now(), user, [(event, entry)], head)
 
 
 # --- the form -------------------------------------------------------------------------------------------------------

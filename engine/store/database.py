@@ -14,15 +14,18 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, InternalError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import QueuePool
 
 from engine.errors import ConfigurationInvalid, StateUnknown
+from engine.store.prepared import send
 
-SCHEMA = "0001"
+SCHEMA = "0002"
 """The newest migration this program knows."""
 
 _BUSY_MILLISECONDS = 30_000
+_MOST_CONNECTIONS = 20
 
 
 class Database:
@@ -41,9 +44,14 @@ class Database:
         self._bring_up_to_date()
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        """A transaction that may write: committed at the end, rolled back when the block raises."""
-        with self._writer, self._connect(write=True) as connection, connection.begin():
+    def transaction(self, *, durable: bool = True) -> Iterator[Connection]:
+        """A transaction that may write: committed at the end, rolled back when the block raises.
+
+        One that isn't `durable` doesn't wait for the disk: a crash of the database's machine may undo it.
+        """
+        with self._writer, self._connect(write=True, durable=durable) as connection, connection.begin():
+            if not durable and not self._sqlite:
+                send(connection, "SET LOCAL synchronous_commit = off")
             yield connection
 
     @contextmanager
@@ -53,9 +61,9 @@ class Database:
             yield connection
 
     @contextmanager
-    def _connect(self, *, write: bool) -> Iterator[Connection]:
+    def _connect(self, *, write: bool, durable: bool = True) -> Iterator[Connection]:
         with self.engine.connect() as connection:
-            yield connection.execution_options(run_process_write=write)
+            yield connection.execution_options(run_process_write=write, run_process_durable=durable)
 
     def close(self) -> None:
         """Give its connections back."""
@@ -104,6 +112,13 @@ class Database:
             )
 
 
+def may_pass(error: BaseException) -> bool:
+    """Whether a failure of the database may be over at the next try (no connection, a full disk, a deadlock), rather than be
+    about what was to be stored.
+    """
+    return isinstance(error, OperationalError | InterfaceError | InternalError | PoolTimeoutError)
+
+
 def _reason(error: DBAPIError) -> str:
     return str(error.orig).strip().splitlines()[0] if error.orig else type(error).__name__
 
@@ -114,7 +129,8 @@ def _create_engine(url: str, *, create: bool) -> Engine:
         if parsed.get_backend_name() not in ("sqlite", "postgresql"):
             raise ArgumentError
         options: dict[str, Any] = {"poolclass": QueuePool} if parsed.get_backend_name() == "sqlite" else {}
-        engine = create_engine(parsed, pool_size=10, max_overflow=100, **options)
+        # Transactions are short, so many threads share few connections; the one used last has its statements prepared.
+        engine = create_engine(parsed, pool_size=_MOST_CONNECTIONS, max_overflow=0, pool_use_lifo=True, **options)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise ConfigurationInvalid(
             "Expected a database URL like sqlite:///run-process.db or postgresql+psycopg://host/name, but it isn't one. "
@@ -153,5 +169,13 @@ def _set_up_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    write = connection.get_execution_options().get("run_process_write", True)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+    options = connection.get_execution_options()
+    _sync_sqlite(connection, "FULL" if options.get("run_process_durable", True) else "NORMAL")
+    send(connection, "BEGIN IMMEDIATE" if options.get("run_process_write", True) else "BEGIN")
+
+
+def _sync_sqlite(connection: Connection, level: str) -> None:
+    """Whether commits wait for the disk. It is settled as each transaction begins, so that none inherits another's."""
+    if connection.info.get("synchronous", "FULL") != level:
+        send(connection, f"PRAGMA synchronous = {level}")
+        connection.info["synchronous"] = level

@@ -8,10 +8,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, func, insert, select
 
+from engine.store.prepared import Prepared
 from engine.store.tables import deployment_files, deployments
 
 # What every start asks, built once; see the package.
-_NEWEST = select(deployments).where(deployments.c.process == bindparam("process")).order_by(deployments.c.version.desc()).limit(1)
+_NEWEST = Prepared(
+    select(deployments).where(deployments.c.process == bindparam("process")).order_by(deployments.c.version.desc()).limit(1)
+)
 
 _DEPLOYING = 0x6465706C6F79  # any number that nothing else locks
 
@@ -36,7 +39,7 @@ def lock(connection: Connection) -> None:
 
 def newest(connection: Connection, process: str) -> Deployment | None:
     """The newest version of a process."""
-    row = connection.execute(_NEWEST, {"process": process}).first()
+    row = _NEWEST.first(connection, {"process": process})
     return Deployment(*row) if row else None
 
 

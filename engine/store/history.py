@@ -7,27 +7,36 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, bindparam, insert, select
 
 from engine.errors import StateUnknown
 from engine.model.identifiers import Kind, format_id
+from engine.store.prepared import Prepared
 from engine.store.tables import history
 
-_ROOT = "0" * 64
+Head: TypeAlias = tuple[int, str]
+"""Where an instance's history stands: its last entry's number and hash."""
+
+BEGINNING: Head = (0, "0" * 64)
+"""Where the history of a new instance stands."""
 
 # What every step asks, built once; see the package.
-_APPEND = insert(history)
-_HEAD = (
-    select(history.c.number, history.c.hash)
-    .where(history.c.instance_id == bindparam("instance"))
-    .order_by(history.c.number.desc())
-    .limit(1)
+_APPEND = Prepared(insert(history))
+_LAST = (
+    select(history.c.number).where(history.c.instance_id == bindparam("of_history")).order_by(history.c.number.desc()).limit(1)
 )
+_HEAD = Prepared(_LAST.add_columns(history.c.hash))
+
+HEAD = (_LAST.scalar_subquery(), _LAST.with_only_columns(history.c.hash).scalar_subquery())
+"""What a statement that changes a row of an instance can give back beside, see `head_in`; `of_history` is the instance's number.
+
+Never part of the one that locks the instance: what was written while it waited for the lock is not in its view.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +51,21 @@ class Entry:
     hash: str
 
 
-def append(connection: Connection, instance: int, at: datetime, by: str, events: list[tuple[str, Mapping[str, Any]]]) -> None:
-    """Add events (noun + participle, with their details) to an instance's history, in order."""
+def append(
+    connection: Connection,
+    instance: int,
+    at: datetime,
+    by: str,
+    events: list[tuple[str, Mapping[str, Any]]],
+    head: Head | None = None,
+) -> None:
+    """Add events (noun + participle, with their details) to an instance's history, in order.
+
+    `head` is where it stands, if that was read since the instance was locked.
+    """
     if not events:
         return
-    number, sealed = _head(connection, instance)
+    number, sealed = head or head_in(_HEAD.first(connection, {"of_history": instance}))
     rows = []
     for event, details in events:
         number += 1
@@ -54,12 +73,12 @@ def append(connection: Connection, instance: int, at: datetime, by: str, events:
         rows.append(
             {"instance_id": instance, "number": number, "at": at, "event": event, "by": by, "details": details, "hash": sealed}
         )
-    connection.execute(_APPEND, rows)
+    _APPEND.insert_each(connection, rows)
 
 
-def _head(connection: Connection, instance: int) -> tuple[int, str]:
-    row = connection.execute(_HEAD, {"instance": instance}).first()
-    return (row.number, row.hash) if row else (0, _ROOT)
+def head_in(row: Sequence[Any] | None) -> Head:
+    """The head in a row that ends with it."""
+    return (row[-2], row[-1]) if row and row[-2] is not None else BEGINNING
 
 
 def seal(previous: str, instance: int, number: int, at: datetime, event: str, by: str, details: Mapping[str, Any]) -> str:
@@ -86,7 +105,7 @@ def first_broken(connection: Connection, instance: int) -> int | None:
 
     That the last entries were cut off cannot be seen from the chain itself.
     """
-    sealed = _ROOT
+    _, sealed = BEGINNING
     for position, entry in enumerate(entries(connection, instance), start=1):
         sealed = seal(sealed, instance, position, entry.at, entry.event, entry.by, entry.details)
         if entry.number != position or entry.hash != sealed:

@@ -12,24 +12,35 @@ from sqlalchemy import Connection, Select, bindparam, insert, select, update
 from engine.model.identifiers import Kind, unknown
 from engine.store.tables import incidents
 
+REFUSED = "refused"  # the connector says that no retry can help
+EXHAUSTED = "exhausted"  # every attempt that the retry policy allows has failed
+IN_DOUBT = "in_doubt"  # whether it happened is still unknown after the last look-up
+LOST = "lost"  # the workers that had it died, one after the other
+STUCK = "stuck"  # it is done, but the diagram can't go on with the data at hand
+UNDELIVERED = "undelivered"  # a thrown message started nothing
+DEFECT = "defect"  # this program failed in an unexpected way
+
 _RESOLVE = update(incidents).where(incidents.c.resolved_at.is_(None))
 _RESOLVE_OF_JOB = _RESOLVE.where(incidents.c.job_id == bindparam("of_job"))  # asked in every step, built once; see the package
 
 
 @dataclass(frozen=True, slots=True)
 class IncidentRow:
-    """What happened to which job or message, how often it had been tried, and who resolved it."""
+    """What happened to which job, message or timer, how often it had been tried, and who resolved it, how."""
 
     id: int
     instance: int
     job: int | None
     message: int | None
+    timer: int | None
+    kind: str
     flow_node: str
     what: str
     tried: int
     created_at: datetime
     resolved_at: datetime | None
     resolved_by: str | None
+    resolution: str | None
 
 
 def add(connection: Connection, values: Mapping[str, Any]) -> int:
@@ -47,14 +58,21 @@ def get(connection: Connection, number: int) -> IncidentRow:
     return IncidentRow(*row)
 
 
-def resolve(connection: Connection, number: int, by: str, at: datetime) -> None:
-    """Resolve an incident, if it is open."""
-    connection.execute(_RESOLVE.where(incidents.c.id == number), {"resolved_at": at, "resolved_by": by})
+def resolve(connection: Connection, number: int, by: str, at: datetime, resolution: str | None = None) -> None:
+    """Resolve an incident, if it is open. `resolution` is what a person gave as the reason."""
+    values = {"resolved_at": at, "resolved_by": by, "resolution": resolution}
+    connection.execute(_RESOLVE.where(incidents.c.id == number), values)
 
 
 def resolve_of_job(connection: Connection, job: int, by: str, at: datetime) -> None:
     """Resolve the open incidents of a job."""
     connection.execute(_RESOLVE_OF_JOB, {"of_job": job, "resolved_at": at, "resolved_by": by})
+
+
+def resolve_of_timer(connection: Connection, timer: int, by: str, at: datetime) -> None:
+    """Resolve the open incidents of a timer."""
+    values = {"resolved_at": at, "resolved_by": by}
+    connection.execute(_RESOLVE.where(incidents.c.timer_id == timer), values)
 
 
 def listing(connection: Connection, *, instance: int | None = None, resolved: bool = False) -> list[IncidentRow]:

@@ -8,21 +8,31 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.dialects import postgresql, sqlite
 
 from engine.errors import InstanceNotActive
 from engine.model.identifiers import Kind, format_id, unknown
+from engine.store import history
+from engine.store.history import Head
+from engine.store.prepared import Prepared
 from engine.store.tables import bills, instances
 
 ACTIVE, COMPLETED, CANCELLED = "active", "completed", "cancelled"
 MANUAL, REUSE, MESSAGE = "manual", "reuse", "message"
 
 # What every step asks, built once; see the package.
-_ADD = insert(instances)
-_CLAIM_BILL = insert(bills)
-_GET = select(instances).where(instances.c.id == bindparam("instance"))
-_LOCK = _GET.with_for_update()
-_SAVE = update(instances).where(instances.c.id == bindparam("instance"), instances.c.revision == bindparam("as_read"))
+_ADD = Prepared(insert(instances))
+_CLAIM_BILL = {
+    "sqlite": Prepared(sqlite.insert(bills).on_conflict_do_nothing().execution_options(preserve_rowcount=True)),
+    "postgresql": Prepared(postgresql.insert(bills).on_conflict_do_nothing().execution_options(preserve_rowcount=True)),
+}
+_ONE = select(instances).where(instances.c.id == bindparam("instance"))
+_GET, _LOCK = Prepared(_ONE), Prepared(_ONE.with_for_update())
+_SAVE = Prepared(
+    update(instances)
+    .where(instances.c.id == bindparam("instance"), instances.c.revision == bindparam("as_read"))
+    .returning(instances.c.id, *history.HEAD)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +71,18 @@ class NewInstance:
     previous_values: Mapping[str, Any]
 
 
+_GIVEN = tuple(field.name for field in fields(NewInstance))
+
+
 def _record(row: Row[Any]) -> InstanceRow:
     return InstanceRow(*tuple(row))
 
 
-def add(connection: Connection, new: NewInstance) -> int:
-    """Store a new instance, still without tokens, and give its number."""
-    values = {f.name: getattr(new, f.name) for f in fields(new)}
-    inserted = connection.execute(_ADD, {**values, "state": ACTIVE, "token_state": "", "revision": 0})
-    assert inserted.inserted_primary_key is not None
-    return int(inserted.inserted_primary_key[0])
+def add(connection: Connection, new: NewInstance, token_state: str, ended: Mapping[str, Any]) -> InstanceRow:
+    """Store a new instance after its first transition; `ended` as in `save`."""
+    values: dict[str, Any] = {name: getattr(new, name) for name in _GIVEN}
+    values |= {"state": ACTIVE, "ended_at": None, "end_events": None, "token_state": token_state, "revision": 1, **ended}
+    return InstanceRow(id=_ADD.insert(connection, values), **values)
 
 
 def claim_bill(connection: Connection, process: str, customer: str, period: str, instance: int) -> int | None:
@@ -80,15 +92,11 @@ def claim_bill(connection: Connection, process: str, customer: str, period: str,
     """
     key = {"process": process, "customer": customer, "period": period}
     while True:
-        try:
-            with connection.begin_nested():
-                connection.execute(_CLAIM_BILL, {**key, "instance_id": instance})
-        except IntegrityError:
-            existing = billed_by(connection, process, customer, period)
-            if existing is not None:
-                return existing
-        else:
+        if _CLAIM_BILL[connection.dialect.name].change(connection, {**key, "instance_id": instance}) == 1:
             return None
+        existing = billed_by(connection, process, customer, period)
+        if existing is not None:
+            return existing
 
 
 def billed_by(connection: Connection, process: str, customer: str, period: str) -> int | None:
@@ -105,10 +113,10 @@ def free_bill(connection: Connection, instance: int) -> None:
 
 def get(connection: Connection, number: int) -> InstanceRow:
     """One instance. Raises NotFound."""
-    row = connection.execute(_GET, {"instance": number}).first()
+    row = _GET.first(connection, {"instance": number})
     if row is None:
         raise unknown(Kind.INSTANCE, number)
-    return _record(row)
+    return InstanceRow(*row)
 
 
 def get_many(connection: Connection, numbers: Iterable[int]) -> dict[int, InstanceRow]:
@@ -122,15 +130,20 @@ def lock(connection: Connection, number: int, *, ended_too: bool = False) -> Ins
 
     Who also locks a job or message of it, locks the instance first: two who wait for each other would wait for ever.
     """
-    row = connection.execute(_LOCK, {"instance": number}).first()
+    row = _LOCK.first(connection, {"instance": number})
     if row is None:
         raise unknown(Kind.INSTANCE, number)
-    if row.state != ACTIVE and not ended_too:
-        raise InstanceNotActive(
-            f"Expected {format_id(Kind.INSTANCE, number)} to be active, but it is {row.state}. "
-            f"Do: run-process show {format_id(Kind.INSTANCE, number)}."
-        )
-    return _record(row)
+    instance = InstanceRow(*row)
+    if not ended_too:
+        check_active(instance)
+    return instance
+
+
+def check_active(instance: InstanceRow) -> None:
+    """Raise InstanceNotActive for one that has ended."""
+    if instance.state != ACTIVE:
+        named = format_id(Kind.INSTANCE, instance.id)
+        raise InstanceNotActive(f"Expected {named} to be active, but it is {instance.state}. Do: run-process show {named}.")
 
 
 def adopt(connection: Connection, number: int, previous: int) -> bool:
@@ -139,17 +152,20 @@ def adopt(connection: Connection, number: int, previous: int) -> bool:
     return connection.execute(update(instances).where(*where).values(previous_id=previous)).rowcount == 1
 
 
-def save(connection: Connection, instance: InstanceRow, token_state: str, ended: Mapping[str, Any]) -> None:
-    """Store the state after a transition; `ended` holds state, ended_at and end_events when no token is left.
+def save(connection: Connection, instance: InstanceRow, token_state: str, ended: Mapping[str, Any]) -> Head:
+    """Store the state after a transition; `ended` holds state, ended_at and end_events when no token is left. Gives where the
+    instance's history stands.
 
     A compare-and-set on the revision: nothing that another transaction wrote meanwhile is overwritten.
     """
     values = {"token_state": token_state, "revision": instance.revision + 1, **ended}
-    changed = connection.execute(_SAVE, {"instance": instance.id, "as_read": instance.revision, **values}).rowcount
-    if changed != 1:
+    which = {"instance": instance.id, "as_read": instance.revision, "of_history": instance.id}
+    saved = _SAVE.first(connection, {**values, **which})
+    if saved is None:
         raise InstanceNotActive(
             f"Expected {format_id(Kind.INSTANCE, instance.id)} to be as it was read, but it has moved on. Do: try again."
         )
+    return history.head_in(saved)
 
 
 def successor(connection: Connection, number: int) -> int | None:

@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from engine.model.identifiers import Kind, unknown
+from engine.store import history
+from engine.store.history import Head
+from engine.store.prepared import Prepared
 from engine.store.tables import messages
 
 WAITING, DELIVERED, FAILED, SETTLED = "waiting", "delivered", "failed", "settled"
 
 # What every step asks, built once; see the package.
-_ADD = insert(messages)
-_GET = select(messages).where(messages.c.id == bindparam("message"))
-_COUNT = select(func.count()).select_from(messages).where(messages.c.instance_id == bindparam("instance"))
-_LOCK_DUE = (
+_GET = Prepared(select(messages).where(messages.c.id == bindparam("message")))
+_COUNT = Prepared(select(func.count()).select_from(messages).where(messages.c.instance_id == bindparam("instance")))
+_ADD = Prepared(insert(messages))
+_LOCK_DUE = Prepared(
     select(messages)
     .where(messages.c.state == WAITING, messages.c.run_at <= bindparam("now"))
     .order_by(messages.c.run_at, messages.c.id)
     .limit(1)
     .with_for_update(skip_locked=True)
 )
-_TRIED = update(messages).where(messages.c.id == bindparam("message")).values(attempts=messages.c.attempts + 1)
+_LOCK = Prepared(select(messages).where(messages.c.id == bindparam("message")).with_for_update())
+_TRIED = Prepared(
+    update(messages)
+    .where(messages.c.id == bindparam("message"))
+    .values(attempts=messages.c.attempts + 1)
+    .returning(messages.c.id, *history.HEAD)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +59,12 @@ class MessageRow:
 
 def add(connection: Connection, values: Mapping[str, Any]) -> int:
     """Store a message that has just been thrown, and give its number."""
-    inserted = connection.execute(_ADD, {**values, "state": WAITING, "attempts": 0})
-    assert inserted.inserted_primary_key is not None
-    return int(inserted.inserted_primary_key[0])
+    return _ADD.insert(connection, {**values, "state": WAITING, "attempts": 0})
 
 
 def get(connection: Connection, number: int) -> MessageRow:
     """One message. Raises NotFound."""
-    row = connection.execute(_GET, {"message": number}).first()
+    row = _GET.first(connection, {"message": number})
     if row is None:
         raise unknown(Kind.MESSAGE, number)
     return MessageRow(*row)
@@ -65,24 +72,33 @@ def get(connection: Connection, number: int) -> MessageRow:
 
 def lock_due(connection: Connection, now: datetime) -> MessageRow | None:
     """The longest waiting message, kept from other workers until this transaction ends."""
-    row = connection.execute(_LOCK_DUE, {"now": now}).first()
+    row = _LOCK_DUE.first(connection, {"now": now})
     return MessageRow(*row) if row else None
 
 
-def mark_delivered(connection: Connection, number: int, instance: int, at: datetime) -> None:
-    """The message started this instance."""
-    values = {"state": DELIVERED, "delivered_at": at, "delivered_to": instance}
-    connection.execute(_TRIED, {"message": number, **values})
+def mark_delivered(connection: Connection, message: MessageRow, instance: int, at: datetime) -> tuple[MessageRow, Head]:
+    """The message (locked by the caller) started this instance. The message then, and where its thrower's history stands."""
+    return _tried(connection, message, {"state": DELIVERED, "delivered_at": at, "delivered_to": instance})
 
 
-def mark_failed(connection: Connection, number: int, error: str) -> None:
-    """The message could not be delivered; a person is needed."""
-    connection.execute(_TRIED, {"message": number, "state": FAILED, "last_error": error})
+def mark_failed(connection: Connection, message: MessageRow, error: str) -> tuple[MessageRow, Head]:
+    """The message (locked by the caller) could not be delivered; a person is needed. Gives the same."""
+    return _tried(connection, message, {"state": FAILED, "last_error": error})
 
 
-def lock(connection: Connection, number: int) -> None:
-    """Keep a message from changing until this transaction ends. Its instance is locked after it, never before."""
-    connection.execute(select(messages.c.id).where(messages.c.id == number).with_for_update())
+def _tried(connection: Connection, message: MessageRow, values: Mapping[str, Any]) -> tuple[MessageRow, Head]:
+    row = _TRIED.first(connection, {"message": message.id, "of_history": message.instance, **values})
+    return replace(message, attempts=message.attempts + 1, **values), history.head_in(row)
+
+
+def lock(connection: Connection, number: int) -> MessageRow:
+    """One message, kept from changing until this transaction ends. Its instance is locked after it, never before. Raises
+    NotFound.
+    """
+    row = _LOCK.first(connection, {"message": number})
+    if row is None:
+        raise unknown(Kind.MESSAGE, number)
+    return MessageRow(*row)
 
 
 def put_back(connection: Connection, number: int, run_at: datetime) -> None:
@@ -99,7 +115,7 @@ def settle(connection: Connection, number: int) -> None:
 
 def count_thrown(connection: Connection, instance: int) -> int:
     """How many messages an instance has thrown."""
-    return int(connection.execute(_COUNT, {"instance": instance}).scalar_one())
+    return int(_COUNT.scalar(connection, {"instance": instance}))
 
 
 def of_instance(connection: Connection, instance: int) -> list[MessageRow]:

@@ -26,6 +26,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 
 
@@ -126,6 +127,7 @@ instances = Table(
     Index(None, "customer", "id"),
     Index(None, "previous_id"),
     Index(None, "state", "id"),
+    Index(None, "period", "id"),
     sqlite_autoincrement=True,
 )
 
@@ -138,6 +140,14 @@ bills = Table(
     Column("period", String(10), primary_key=True),
     _instance(nullable=False, unique=True),
 )
+
+_OPEN = text("state IN ('offered', 'claimed')")  # as user_tasks.listing writes it: planners compare the two
+
+
+def _of_open_tasks(*columns: str) -> Index:
+    """An index of open tasks alone: few of all that were ever done, and most of what is asked for."""
+    return Index(f"ix_user_tasks_open_{'_'.join(columns)}", *columns, sqlite_where=_OPEN, postgresql_where=_OPEN)
+
 
 user_tasks = Table(
     "user_tasks",
@@ -155,7 +165,9 @@ user_tasks = Table(
     Column("due_at", UtcDateTime),
     Column("completed_at", UtcDateTime),
     UniqueConstraint("instance_id", "token"),
-    Index(None, "state", "id"),
+    _of_open_tasks("id"),
+    _of_open_tasks("group_name", "id"),
+    _of_open_tasks("claimed_by", "id"),
     sqlite_autoincrement=True,
 )
 
@@ -170,6 +182,9 @@ jobs = Table(
     Column("parameters", JsonText, nullable=False),
     Column("state", String(16), nullable=False),
     Column("attempts", Integer, nullable=False),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("look_ups", Integer, nullable=False, server_default="0"),
+    Column("losses", Integer, nullable=False, server_default="0"),
     Column("run_at", UtcDateTime, nullable=False),
     Column("lease_until", UtcDateTime),
     Column("worker", Text),
@@ -205,6 +220,22 @@ messages = Table(
     sqlite_autoincrement=True,
 )
 
+timers = Table(
+    "timers",
+    metadata,
+    _id(),
+    _instance(nullable=False),
+    Column("token", Integer, nullable=False),
+    Column("flow_node", String(255), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
+    UniqueConstraint("instance_id", "token"),
+    Index(None, "state", "due_at", "id"),
+    sqlite_autoincrement=True,
+)
+
 incidents = Table(
     "incidents",
     metadata,
@@ -212,12 +243,15 @@ incidents = Table(
     _instance(nullable=False),
     Column("job_id", _number, ForeignKey("jobs.id")),
     Column("message_id", _number, ForeignKey("messages.id")),
+    Column("timer_id", _number, ForeignKey("timers.id")),
+    Column("kind", String(16), nullable=False),
     Column("flow_node", String(255), nullable=False),
     Column("message", JsonText, nullable=False),
     Column("tried", Integer, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("resolved_at", UtcDateTime),
     Column("resolved_by", Text),
+    Column("resolution", JsonText),
     Index(None, "resolved_at", "id"),
     Index(None, "instance_id"),
     sqlite_autoincrement=True,
@@ -247,7 +281,10 @@ charges = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     UniqueConstraint("process", "customer", "period"),
-    Index(None, "state"),
+    # the ledger is listed in this order; each way of choosing from it has an index that holds the order
+    Index(None, "period", "customer", "process"),
+    Index(None, "state", "period", "customer", "process"),
+    Index(None, "customer", "period"),
     Index(None, "instance_id"),
 )
 
@@ -262,4 +299,41 @@ history = Table(
     Column("by", Text, nullable=False),
     Column("details", JsonText, nullable=False),
     Column("hash", String(64), nullable=False),
+)
+
+# Who works on this database. A worker's row is its own; nothing of what it leases hangs on it.
+workers = Table(
+    "workers",
+    metadata,
+    _id(),
+    Column("name", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("process_id", Integer, nullable=False),
+    Column("program", Text, nullable=False),
+    Column("topics", JsonText, nullable=False),
+    Column("concurrency", Integer, nullable=False),
+    Column("in_flight", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
+    Column("stopped_at", UtcDateTime),
+    Index(None, "state", "id"),
+    sqlite_autoincrement=True,
+)
+
+# How far the requests to a service are spoken for, in microseconds since 1970 by the database's own clock.
+rate_limits = Table(
+    "rate_limits",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("next_free", BigInteger, nullable=False),
+)
+
+# Work that some worker does now and then; `done_until` is how far its subject has been looked through.
+chores = Table(
+    "chores",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("done_until", UtcDateTime),
 )

@@ -7,22 +7,35 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, insert, select, update
+from sqlalchemy import BindParameter, Connection, Select, bindparam, insert, select, update
 
 from engine.model.identifiers import Kind, unknown
+from engine.store import history
+from engine.store.history import Head
+from engine.store.instances import InstanceRow
+from engine.store.prepared import Prepared
 from engine.store.tables import instances, user_tasks
 
 OFFERED, CLAIMED, COMPLETED, WITHDRAWN = "offered", "claimed", "completed", "withdrawn"
 OPEN = (OFFERED, CLAIMED)
 
 # What every step asks, built once; see the package.
-_ADD = insert(user_tasks)
-_GET = select(user_tasks).where(user_tasks.c.id == bindparam("task"))
-_CLAIM = update(user_tasks).where(user_tasks.c.id == bindparam("task"), user_tasks.c.state == OFFERED)
-_CLOSE = update(user_tasks).where(
-    user_tasks.c.instance_id == bindparam("of_instance"),
-    user_tasks.c.token == bindparam("of_token"),
-    user_tasks.c.state.in_(OPEN),
+_ADD = Prepared(insert(user_tasks))
+_ONE = (
+    select(user_tasks, instances)
+    .select_from(instances.join(user_tasks, user_tasks.c.instance_id == instances.c.id))
+    .where(user_tasks.c.id == bindparam("task"))
+)
+_WITH_INSTANCE, _LOCK = Prepared(_ONE), Prepared(_ONE.with_for_update(of=[instances, user_tasks]))
+_CLAIM = Prepared(
+    update(user_tasks).where(user_tasks.c.id == bindparam("task"), user_tasks.c.state == OFFERED).returning(*history.HEAD)
+)
+_CLOSE = Prepared(
+    update(user_tasks).where(
+        user_tasks.c.instance_id == bindparam("of_instance"),
+        user_tasks.c.token == bindparam("of_token"),
+        user_tasks.c.state.in_(OPEN),
+    )
 )
 
 
@@ -46,22 +59,25 @@ class UserTaskRow:
 
 def add(connection: Connection, values: Mapping[str, Any]) -> int:
     """Store a task that has just been opened, offered to its group, and give its number."""
-    inserted = connection.execute(_ADD, {**values, "state": OFFERED})
-    assert inserted.inserted_primary_key is not None
-    return int(inserted.inserted_primary_key[0])
+    return _ADD.insert(connection, {**values, "state": OFFERED})
 
 
-def get(connection: Connection, number: int) -> UserTaskRow:
-    """One task. Raises NotFound."""
-    row = connection.execute(_GET, {"task": number}).first()
+def with_instance(connection: Connection, number: int, *, lock: bool = False) -> tuple[UserTaskRow, InstanceRow]:
+    """One task and its instance; with `lock` both kept from changing until this transaction ends. Raises NotFound."""
+    row = (_LOCK if lock else _WITH_INSTANCE).first(connection, {"task": number})
     if row is None:
         raise unknown(Kind.TASK, number)
-    return UserTaskRow(*row)
+    columns = len(user_tasks.c)
+    return UserTaskRow(*row[:columns]), InstanceRow(*row[columns:])
 
 
-def claim(connection: Connection, number: int, user: str) -> bool:
-    """Make an offered task this user's. One statement decides between two claimers: False for the one who came late."""
-    return connection.execute(_CLAIM, {"task": number, "state": CLAIMED, "claimed_by": user}).rowcount == 1
+def claim(connection: Connection, task: UserTaskRow, user: str) -> Head | None:
+    """Make an offered task this user's; where its instance's history stands. One statement decides between two claimers: None
+    for the one who came late.
+    """
+    values = {"state": CLAIMED, "claimed_by": user}
+    claimed = _CLAIM.first(connection, {"task": task.id, "of_history": task.instance, **values})
+    return None if claimed is None else history.head_in(claimed)
 
 
 def release(connection: Connection, number: int, user: str) -> bool:
@@ -74,7 +90,7 @@ def release(connection: Connection, number: int, user: str) -> bool:
 def close(connection: Connection, instance: int, token: int, state: str, at: datetime) -> None:
     """A task is completed or withdrawn."""
     values = {"state": state, "completed_at": at}
-    connection.execute(_CLOSE, {"of_instance": instance, "of_token": token, **values})
+    _CLOSE.change(connection, {"of_instance": instance, "of_token": token, **values})
 
 
 def withdraw_all(connection: Connection, instance: int, at: datetime) -> None:
@@ -93,10 +109,16 @@ def listing(
     connection: Connection, states: tuple[str, ...], filters: Mapping[str, Any], after: int, limit: int
 ) -> list[UserTaskRow]:
     """A page of tasks by number, those behind `after`. `filters`: process, group_name, claimed_by, customer, period."""
-    query: Select[Any] = select(user_tasks).where(user_tasks.c.id > after, user_tasks.c.state.in_(states))
-    if {"customer", "period"} & filters.keys():
-        query = query.join(instances, instances.c.id == user_tasks.c.instance_id)
-    for column, value in filters.items():
-        table = instances if column in ("customer", "period") else user_tasks
-        query = query.where(table.c[column] == value)
+    written: BindParameter[Any] = bindparam(
+        "states", states, expanding=True, literal_execute=True
+    )  # not bound: open tasks have their own indexes
+    query: Select[Any] = select(user_tasks).where(user_tasks.c.id > after, user_tasks.c.state.in_(written))
+    own = {column: value for column, value in filters.items() if column not in ("customer", "period")}
+    for column, value in own.items():
+        query = query.where(user_tasks.c[column] == value)
+    if own.keys() != filters.keys():
+        of = select(instances.c.id)
+        for column in filters.keys() - own.keys():
+            of = of.where(instances.c[column] == filters[column])
+        query = query.where(user_tasks.c.instance_id.in_(of))
     return [UserTaskRow(*row) for row in connection.execute(query.order_by(user_tasks.c.id).limit(limit))]

@@ -48,7 +48,7 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture(scope="session")
 def stripe(sandbox: Sandbox) -> dict[str, str]:
     """The settings that make a worker use the sandbox."""
-    return {"RUN_PROCESS_STRIPE_URL": sandbox.url, "RUN_PROCESS_STRIPE_KEY": KEY}
+    return {"RUN_PROCESS_STRIPE_URL": sandbox.url, "RUN_PROCESS_STRIPE_KEY": KEY, "RUN_PROCESS_STRIPE_RATE": "1000"}
 
 
 @pytest.fixture(scope="session")

@@ -187,6 +187,7 @@ def test_wrong_usage_ends_with_2_and_says_what_is_right(arguments: tuple[str, ..
 SETTINGS = {
     "RUN_PROCESS_STRIPE_KEY": ("sk_live_1234567890", "--live"),
     "RUN_PROCESS_STRIPE_KEY_FILE": ("none.key", "RUN_PROCESS_STRIPE_KEY_FILE"),
+    "RUN_PROCESS_STRIPE_RATE": ("fast", "RUN_PROCESS_STRIPE_RATE"),
     "RUN_PROCESS_SMTP_URL": ("http://localhost", "RUN_PROCESS_SMTP_URL"),
     "RUN_PROCESS_USER": ("two\nlines", "--as"),
 }

@@ -13,6 +13,7 @@ ASKED = {
     "run-process ta": {"tasks"},
     "run-process tasks --cu": {"--customer"},
     "run-process instances --state c": {"completed", "cancelled"},
+    "run-process charges --state un": {"unknown"},
     "run-process show i": {"i1", "i2"},
     "run-process start mon": {PROCESS},
     "run-process start monthly-card-charge --reuse i1": {"i1"},

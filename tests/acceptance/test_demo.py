@@ -16,7 +16,7 @@ TOLD = (
     "ends the contract",
     "credited by hand",
 )
-OUTCOMES = ("not charged (declined)", "nothing due", "contract ended", "credited")
+OUTCOMES = ("not charged (generic_decline)", "nothing due", "contract ended", "credited")
 
 
 def test_three_months_are_played_and_can_be_looked_at_afterwards(installed: Program) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from engine.connector import ChargeState
-from engine.store import instances, jobs, messages, user_tasks
+from engine.store import instances, jobs, messages, timers, user_tasks
 from tests.acceptance.program import CHECKOUT, PROCESS, PROCESSES, Program, settings
 
 DOCS = CHECKOUT / "docs"
@@ -31,8 +31,9 @@ def forms() -> Forms:
     for section in re.split(r"^## ", (DOCS / "json.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
         title, _, text = section.partition("\n")
         found[title] = dict(re.findall(r"^\| `(\w+)` \| ([\w ]+) \|", text, flags=re.MULTILINE))
-        if "What an [instance](#instance) has" in text:
-            found[title] = found["instance"] | found[title]
+        extended = re.search(r"What an? \[(\w+)\]\(#\w+\) has, and:", text)
+        if extended:
+            found[title] = found[extended[1]] | found[title]
     return found
 
 
@@ -79,7 +80,9 @@ def test_what_commands_print_for_programs_is_what_is_documented(billed: Program,
         (run("complete", "t6", *settings(approval="approve"), "--as", "mia", "--json"), "task"),
         (run("work", "--until-idle", "--json", code=3), "backlog"),
         (run("incidents", "--json", code=3), "list of incident"),
-        (run("retry", "x1", "--json"), "incident"),
+        (run("retry", "x1", "--json", code=3), "retried incident"),
+        (run("workers", "--all", "--json", code=3), "list of worker"),
+        (run("charges", "--json"), "list of ledger row"),
         (run("instances", "--json"), "list of instance"),
         (run("tasks", "--all", "--json"), "list of task"),
         (charged := run("show", "i1", "--json"), "instance in full"),
@@ -104,6 +107,7 @@ STATES = {
     "instance": {instances.ACTIVE, instances.COMPLETED, instances.CANCELLED},
     "task": {user_tasks.OFFERED, user_tasks.CLAIMED, user_tasks.COMPLETED, user_tasks.WITHDRAWN},
     "job": {jobs.READY, jobs.LEASED, jobs.FAILED, jobs.DONE, jobs.WITHDRAWN},
+    "timer": {timers.WAITING, timers.FIRED, timers.WITHDRAWN, timers.FAILED},
     "message": {messages.WAITING, messages.DELIVERED, messages.FAILED, messages.SETTLED},
     "charge": {str(state) for state in ChargeState},
 }

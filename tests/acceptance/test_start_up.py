@@ -17,6 +17,7 @@ FORBIDDEN = {
     ("--help",): EXECUTION | {"sqlalchemy", "lxml", "rich", "ruamel", "babel", "structlog"},
     ("tasks",): EXECUTION | {"babel", "structlog"},
     ("tasks", "--json"): EXECUTION | {"babel", "structlog", "rich"},
+    ("charges",): EXECUTION | {"babel", "structlog"},
     ("claim", "t3"): EXECUTION | {"babel", "structlog", "rich"},
 }
 LOADED = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from connectors.stripe_sandbox import Sandbox
-from tests.acceptance.program import Program
+from tests.acceptance.program import DATABASE, Program
 
 PATIENCE_SECONDS = 30
 
@@ -106,3 +107,40 @@ def _wait_until(condition: object) -> None:
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.02)
+
+
+def test_whether_a_worker_lives_is_told_by_an_exit_code(approved: Program, stripe: dict[str, str]) -> None:
+    assert "No worker lives. Do: run-process work." in approved("workers", code=3).stderr
+    worker = approved.start("work", "--name", "w1", "--concurrency", "3", **stripe)
+    try:
+        _wait_until(lambda: "w1" in approved.start("workers").communicate()[0])
+        [shown] = approved("workers", "--name", "w1", "--json").json
+        assert (shown["name"], shown["state"], shown["process_id"], shown["concurrency"]) == ("w1", "working", worker.pid, 3)
+        assert "stripe.charge" in shown["topics"]
+        assert "of the name 'w2' lives" in approved("workers", "--name", "w2", code=3).stderr
+    finally:
+        worker.send_signal(signal.SIGTERM)
+        worker.communicate(timeout=PATIENCE_SECONDS)
+    assert approved("workers", code=3).stdout == ""
+    assert [each["state"] for each in approved("workers", "--all", "--json", code=3).json] == ["stopped"]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="only POSIX systems can stop a process")
+def test_a_worker_that_stood_still_beyond_its_lease_saves_nothing(
+    approved: Program, slow: Sandbox, stripe: dict[str, str]
+) -> None:
+    before, charged = _intents(slow), slow.control.state()["charges_taken"]
+    worker = approved.start("work", "--name", "sleeper", **stripe)
+    _wait_until(lambda: _intents(slow) > before)
+    worker.send_signal(signal.SIGSTOP)
+    with sqlite3.connect(approved.folder / DATABASE) as raw:  # as if its lease had ended
+        raw.execute("UPDATE jobs SET lease_until = '2020-01-01 00:00:00.000000' WHERE state = 'leased'")
+    raw.close()
+    assert "stripe.charge: done" in approved("work", "--until-idle", "--name", "other", **stripe).stdout
+    worker.send_signal(signal.SIGCONT)
+    worker.send_signal(signal.SIGTERM)
+    _, stderr = worker.communicate(timeout=PATIENCE_SECONDS)
+    assert "lease_lost" in stderr
+    assert {entry["by"] for entry in approved("history", "i1", "--json").json if "job_" in entry["event"]} >= {"worker other"}
+    assert [charge["state"] for charge in approved("show", "i1", "--json").json["charges"]] == ["succeeded"]
+    assert slow.control.state()["charges_taken"] <= charged + 1  # the sandbox remembers this bill from other tests

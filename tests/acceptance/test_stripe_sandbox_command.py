@@ -49,3 +49,9 @@ def test_ctrl_c_ends_it_quietly_and_its_port_can_be_taken_by_one_alone(run: Prog
         sandbox.send_signal(signal.SIGINT)
         assert sandbox.communicate(timeout=PATIENCE_SECONDS) == ("", "")
         assert sandbox.returncode == 0
+
+
+def test_it_can_be_told_how_many_requests_it_takes_in_a_second(run: Program) -> None:
+    with started(run, "--port", "0", "--rate-limit", "25") as (_, lines):
+        url = lines[0].strip().rpartition("=")[2]
+        assert SandboxControl(url).state()["rate_limit"] == 25

@@ -105,6 +105,16 @@ class Company:
     def details(self, instance: str) -> dict[str, Any]:
         return inspecting.show(self.runtime, instance)[1]
 
+    def job(self, instance: str) -> dict[str, Any]:
+        """The job that an instance came to last."""
+        job: dict[str, Any] = self.details(instance)["jobs"][-1]
+        return job
+
+    def charge_state(self, instance: str) -> str | None:
+        """Where its charge stands; None where none was begun."""
+        charges = self.details(instance)["charges"]
+        return charges[0]["state"] if charges else None
+
     def events(self, instance: str) -> list[str]:
         return [entry["event"] for entry in inspecting.read_history(self.runtime, instance)[0]]
 

@@ -77,6 +77,19 @@ def boundary(key: str, host: str, error: str | None = "e_declined", attributes: 
     return element("boundaryEvent", key, definition, f'attachedToRef="{host}"')
 
 
+def timer(text: str, kind: str = "timeDuration") -> str:
+    return f"<timerEventDefinition><{kind}>{escape(text)}</{kind}></timerEventDefinition>"
+
+
+def wait(key: str, text: str = "P3D", kind: str = "timeDuration") -> str:
+    return element("intermediateCatchEvent", key, timer(text, kind))
+
+
+def boundary_timer(key: str, host: str, text: str = "P3D", kind: str = "timeDuration", *, interrupting: bool = True) -> str:
+    attributes = f'attachedToRef="{host}"' if interrupting else f'cancelActivity="false" attachedToRef="{host}"'
+    return element("boundaryEvent", key, timer(text, kind), attributes)
+
+
 def _message(message: str | None) -> str:
     return f'<messageEventDefinition messageRef="{message}"/>' if message else ""
 

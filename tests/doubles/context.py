@@ -16,11 +16,22 @@ START = datetime(2026, 10, 1, 9, 30, tzinfo=UTC)
 
 
 @dataclass
+class CountedPermits:
+    """Permits without end; who asked for which is remembered."""
+
+    taken: list[tuple[str, int]] = field(default_factory=list)
+
+    def take(self, service: str, per_second: int) -> None:
+        self.taken.append((service, per_second))
+
+
+@dataclass
 class Context:
-    """A job's context with a clock that stands still and a ledger in memory."""
+    """A job's context with a clock that stands still, a ledger in memory, and permits without end."""
 
     clock: TurnedClock = field(default_factory=lambda: TurnedClock(START))
     ledger: MemoryLedger = field(default_factory=MemoryLedger)
+    permits: CountedPermits = field(default_factory=CountedPermits)
 
 
 def job_request(topic: str, parameters: BaseModel, **changes: Any) -> JobRequest:

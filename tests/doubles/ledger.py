@@ -75,6 +75,9 @@ class MemoryLedger:
 
         def change(row: Charge | None) -> Charge:
             assert row is not None
+            succeeds, known = result.state is ChargeState.SUCCEEDED, result.generation is not None
+            if not succeeds and known and (result.generation, result.attempt) != (row.generation, row.attempt):
+                return row
             return replace(row, state=result.state, reason=result.reason, updated_at=result.charged_at)
 
         return self._transaction("commit", result.charge_key, change)

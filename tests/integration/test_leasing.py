@@ -11,7 +11,8 @@ from engine.clock import TurnedClock
 from engine.connector import Completed, Fatal, JobContext, JobRequest, Outcome, Retryable, Unknown
 from engine.errors import LeaseLost
 from engine.services import resolving
-from engine.services.job_running import call_connector, commit_outcome
+from engine.services.committing import commit_outcome
+from engine.services.job_running import call_connector
 from engine.services.runtime import Runtime
 from engine.store import jobs
 from engine.store.jobs import JobRow

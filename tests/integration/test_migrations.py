@@ -7,16 +7,19 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
 
 from engine.errors import ConfigurationInvalid, StateUnknown
+from engine.store import incidents, jobs
 from engine.store.database import SCHEMA, Database
 from engine.store.migrate import configuration
 from engine.store.tables import metadata
 from tests.builders.company import Company
+from tests.builders.postgresql import PostgreSql
 
 
 def test_migrations_build_exactly_the_tables_that_the_program_uses(database: Database) -> None:
@@ -48,6 +51,43 @@ def test_an_empty_database_is_brought_up_to_date(tmp_path: Path) -> None:
     with opened.reading() as connection:
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == [SCHEMA]
     opened.close()
+
+
+def test_what_was_stored_before_workers_were_registered_is_kept(tmp_path: Path) -> None:
+    """From schema 0001, which had no timers, and incidents without a kind."""
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    raw = create_engine(url)
+    with raw.begin() as connection:
+        config = configuration()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(text(_INSTANCE_OF_0001))
+        connection.execute(text(_JOB_OF_0001))
+        connection.execute(text(_MESSAGE_OF_0001))
+        connection.execute(text(_INCIDENTS_OF_0001))
+    raw.dispose()
+    opened = Database(url)
+    with opened.transaction() as connection:
+        kinds = [(row.id, row.kind, row.job) for row in incidents.listing(connection, resolved=True)]
+        assert kinds == [(7, "refused", 1), (8, "undelivered", None)]
+        job = jobs.get(connection, 1)
+        assert (job.attempts, job.failures, job.look_ups, job.losses) == (3, 0, 0, 0)
+        assert incidents.add(connection, {**_NEW_INCIDENT, "created_at": job.created_at}) == 9
+    opened.close()
+
+
+_INSTANCE_OF_0001 = """INSERT INTO instances (id, process, version, state, started_by, started_user, started_at, token_state,
+    previous_values, revision) VALUES (1, 'p', 1, 'active', 'manual', 'olivia', '2026-10-01 09:30:00.000000', '', '{}', 1)"""
+_JOB_OF_0001 = """INSERT INTO jobs (id, instance_id, token, flow_node, topic, parameters, state, attempts, run_at, fence,
+    created_at) VALUES (1, 1, 4, 'charge', 'pay', '{}', 'failed', 3, '2026-10-01 09:30:00.000000', 3,
+    '2026-10-01 09:30:00.000000')"""
+_MESSAGE_OF_0001 = """INSERT INTO messages (id, instance_id, number, name, flow_node, data, previous_values, state, attempts,
+    run_at, thrown_at) VALUES (5, 1, 1, 'next', 'next', '{}', '{}', 'failed', 1, '2026-10-01 09:30:00.000000',
+    '2026-10-01 09:30:00.000000')"""
+_INCIDENTS_OF_0001 = """INSERT INTO incidents (id, instance_id, job_id, message_id, flow_node, message, tried, created_at) VALUES
+    (7, 1, 1, NULL, 'charge', '"Down."', 3, '2026-10-01 09:30:00.000000'),
+    (8, 1, NULL, 5, 'next', '"Nobody."', 1, '2026-10-01 09:30:00.000000')"""
+_NEW_INCIDENT = {"instance_id": 1, "job_id": 1, "kind": "refused", "flow_node": "charge", "message": "Down.", "tried": 4}
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # asks about the file
@@ -133,3 +173,10 @@ def test_every_commit_is_synced_and_readers_do_not_wait_for_writers(company: Com
         assert writing.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
         with database.reading() as reading:
             assert reading.execute(text("SELECT count(*) FROM deployments")).scalar() == 1
+
+
+def test_processes_that_start_at_once_on_an_empty_postgresql_all_find_it_ready(postgresql: PostgreSql | str) -> None:
+    if isinstance(postgresql, str):
+        pytest.skip(postgresql)
+    with postgresql.empty() as url, multiprocessing.get_context("spawn").Pool(3) as pool:
+        assert pool.map(_open, [url] * 3, chunksize=1) == [SCHEMA] * 3

@@ -19,6 +19,7 @@ from stripe import StripeClient
 
 from connectors.registry import ConnectorSettings, build_connectors
 from connectors.stripe.client import build_client
+from connectors.stripe.rate import MOST
 from connectors.stripe_sandbox import start_sandbox
 from engine.clock import TurnedClock
 from engine.services import inspecting, worklist
@@ -105,7 +106,7 @@ def billing(tmp_path: Path) -> Iterator[Billing]:
     clock = TurnedClock(datetime(2010, 12, 1, 9, tzinfo=UTC))
     database = Database(f"sqlite:///{tmp_path / 'billing.db'}")
     with start_sandbox() as sandbox:
-        settings = ConnectorSettings(KEY, sandbox.url, False, mail.as_uri(), "Billing <billing@example.com>")
+        settings = ConnectorSettings(KEY, sandbox.url, False, mail.as_uri(), "Billing <billing@example.com>", stripe_rate=MOST)
         runtime = Runtime(database, clock, build_connectors(settings), lambda: Configuration(GROUPS))
         deploy(runtime, read_files(DIAGRAM), "olivia")
         yield Billing(runtime, clock, mail, build_client(KEY, sandbox.url))

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-import pytest
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
 
-from engine.connector import ChargeState, Fatal
+import pytest
+from sqlalchemy import insert, update
+
+from engine.connector import ChargeState, Fatal, Retryable
 from engine.errors import AlreadyBilled, ChargeInDoubt, DataRefused, EngineError, InstanceNotActive, NotFound
-from engine.services import resolving, worklist
+from engine.services import inspecting, presence, rerunning, resolving, worklist
+from engine.services.resolving import Done, Ended
+from engine.services.runtime import Runtime
 from engine.services.starting import reuse
+from engine.services.working import Worker
+from engine.store.tables import incidents, messages
 from tests.builders.company import Company
 from tests.doubles.connectors import RecordingConnector, charged_to, charging
 
@@ -95,6 +105,16 @@ def test_cancelling_resolves_the_incidents_of_its_jobs(company: Company, pay: Re
     assert len(pay.requests) == 1
 
 
+def test_cancelling_leaves_an_incident_open_that_is_about_money_and_no_job(company: Company) -> None:
+    instance = company.start()
+    with company.runtime.database.transaction() as connection:
+        incident = {"instance_id": 1, "kind": "refused", "flow_node": "charge", "message": "Was charged twice.", "tried": 1}
+        connection.execute(insert(incidents).values(**incident, created_at=company.runtime.now()))
+    resolving.cancel(company.runtime, instance, "given up", "olivia")
+    assert [each["id"] for each in resolving.open_incidents(company.runtime)] == ["x1"]
+    assert resolving.resolve(company.runtime, "x1", "Refunded.", "olivia")["resolution"] == "Refunded."
+
+
 def test_a_completed_instance_is_not_cancelled(company: Company) -> None:
     instance = company.billed()
     with pytest.raises(InstanceNotActive, match="it is completed"):
@@ -126,7 +146,12 @@ def test_an_incident_says_what_where_how_often_and_what_to_do(company: Company, 
     company.work()
     [incident] = resolving.open_incidents(company.runtime)
     assert (incident["id"], incident["instance"], incident["flow_node"], incident["tried"]) == ("x1", instance, "charge", 1)
-    assert incident["commands"] == ["run-process retry x1", f"run-process cancel {instance} --reason TEXT"]
+    assert incident["commands"] == [
+        "run-process retry x1",
+        "run-process resolve x1 --reason TEXT (--done | --error CODE)",
+        f"run-process cancel {instance} --reason TEXT",
+    ]
+    assert incident["kind"] == "refused"
     assert resolving.incident_of(company.runtime, "j1") == "x1"
     assert resolving.incident_of(company.runtime, "x1") == "x1"
 
@@ -139,7 +164,7 @@ def test_a_retried_job_has_all_its_attempts_again(company: Company, pay: Recordi
     assert (retried["resolved_by"], retried["commands"]) == ("olivia", [])
     company.work()
     assert [(each["id"], each["reason"], each["tried"]) for each in resolving.open_incidents(company.runtime)] == [
-        ("x2", "Still down.", 1)
+        ("x2", "Still down.", 2)
     ]
     resolving.retry(company.runtime, "x2", "olivia")
     company.work()
@@ -161,3 +186,158 @@ def test_an_incident_is_retried_once(company: Company, pay: RecordingConnector) 
 def test_an_unknown_incident_is_refused(company: Company, unknown: str) -> None:
     with pytest.raises(NotFound):
         resolving.retry(company.runtime, unknown, "olivia")
+
+
+# --- what a person knows ends a job ---------------------------------------------------------------------------------
+
+
+class KeepingConnector(RecordingConnector):
+    """One that charges, as `stripe.charge` does."""
+
+    def keeper(self, _: object) -> None:
+        return None
+
+
+@pytest.fixture
+def charging_company(runtime_with: Callable[..., Runtime]) -> tuple[Company, KeepingConnector]:
+    card = KeepingConnector()
+    opened = Company(runtime_with(connectors={card.topic: card}))
+    opened.deploy()
+    return opened, card
+
+
+def broken_off(company: Company, pay: RecordingConnector, *answers: Any) -> str:
+    """An instance whose charge has an incident, x1."""
+    pay.answers(*answers or [Fatal("Down.")])
+    instance = company.approved()
+    company.work()
+    return instance
+
+
+def test_work_that_was_done_otherwise_lets_its_instance_go_on_with_what_came_of_it(
+    company: Company, pay: RecordingConnector
+) -> None:
+    instance = broken_off(company, pay)
+    resolved = resolving.resolve(company.runtime, "x1", "Paid by bank transfer.", "olivia", Done({"payment_id": "transfer 7"}))
+    assert (resolved["resolved_by"], resolved["resolution"], resolved["commands"]) == ("olivia", "Paid by bank transfer.", [])
+    assert company.instance(instance).state == "completed"
+    assert company.details(instance)["data"]["receipt"] == "transfer 7"
+    [entry] = [e for e in inspecting.read_history(company.runtime, instance)[0] if e["event"] == "job_resolved"]
+    assert (entry["by"], entry["details"]["reason"]) == ("olivia", "Paid by bank transfer.")
+    assert len(pay.requests) == 1  # nobody called the connector again
+
+
+def test_work_that_a_person_says_ended_in_an_error_takes_the_boundary_event(company: Company, pay: RecordingConnector) -> None:
+    instance = broken_off(company, pay)
+    resolving.resolve(company.runtime, "x1", "The bank told us.", "olivia", Ended("declined"))
+    assert company.task(instance).flow_node == "call"
+    assert company.details(instance)["data"]["problem"] == "The bank told us."
+
+
+@pytest.mark.parametrize(
+    ("verdict", "says"),
+    [
+        (None, "Expected to be told how j1 ended, because its instance waits for it. Do: --done"),
+        (Ended("declind"), 'an error of pay, but "declind" is none. Do: write "declined"'),
+        (Done({"payment": "7"}), 'an output of pay, but "payment" is none. Do: write "payment_id"'),
+        (Done({"payment_id": 7}), "receipt: Expected text"),
+    ],
+)
+def test_a_verdict_that_does_not_fit_changes_nothing(company: Company, pay: RecordingConnector, verdict: Any, says: str) -> None:
+    instance = broken_off(company, pay)
+    before = company.details(instance), company.events(instance)
+    with pytest.raises(EngineError, match=says):
+        resolving.resolve(company.runtime, "x1", "Why.", "olivia", verdict)
+    assert (company.details(instance), company.events(instance)) == before
+
+
+@pytest.mark.parametrize(
+    ("verdict", "state", "reason"),
+    [
+        (Done({"payment_id": "pi_j1"}), "succeeded", "settled by olivia: Seen in the dashboard."),
+        (Ended("declined"), "declined", "settled by olivia: Seen in the dashboard."),
+    ],
+)
+def test_a_charge_in_doubt_is_settled_by_what_a_person_knows(
+    charging_company: tuple[Company, KeepingConnector], verdict: Any, state: str, reason: str
+) -> None:
+    company, card = charging_company
+    instance = broken_off(company, card, charged_to(ChargeState.CONFIRMING))
+    with pytest.raises(ChargeInDoubt):
+        resolving.cancel(company.runtime, instance, "stop", "olivia")
+    resolving.resolve(company.runtime, "x1", "Seen in the dashboard.", "olivia", verdict)
+    [charge] = company.details(instance)["charges"]
+    assert (charge["state"], charge["reason"]) == (state, reason)
+    assert "charge_settled" in company.events(instance)
+
+
+def test_money_that_was_taken_is_not_resolved_away(charging_company: tuple[Company, KeepingConnector]) -> None:
+    company, card = charging_company
+    instance = broken_off(company, card, charged_to(ChargeState.SUCCEEDED))  # taken, and the diagram couldn't go on
+    with pytest.raises(DataRefused, match="Expected nothing charged for .*, but the ledger says that it was. Do: --done"):
+        resolving.resolve(company.runtime, "x1", "No.", "olivia", Ended("declined"))
+    assert company.charge_state(instance) == "succeeded"
+    resolving.resolve(company.runtime, "x1", "Yes.", "olivia", Done({"payment_id": "pi_j1"}))
+    assert company.instance(instance).state == "completed"
+
+
+def test_a_message_takes_no_verdict_of_a_job(company: Company, pay: RecordingConnector) -> None:
+    instance = company.billed()
+    with company.runtime.database.transaction() as connection:
+        connection.execute(update(messages).values(state="failed"))
+        incident = {"instance_id": 1, "message_id": 1, "kind": "undelivered", "flow_node": "next", "message": "No.", "tried": 1}
+        connection.execute(insert(incidents).values(**incident, created_at=company.runtime.now()))
+    with pytest.raises(DataRefused, match="Expected the incident of a job for --done or --error, but x1 is none"):
+        resolving.resolve(company.runtime, "x1", "Why.", "olivia", Done())
+    assert resolving.resolve(company.runtime, "x1", "Started by hand.", "olivia")["resolution"] == "Started by hand."
+    assert "incident_resolved" in company.events(instance)
+
+
+# --- retry tells what became of it ----------------------------------------------------------------------------------
+
+
+def retried(company: Company, incident: str, patience: float = 10) -> Any:
+    resolving.retry(company.runtime, incident, "olivia")
+    return rerunning.rerun(company.runtime, incident, "olivia", patience)
+
+
+def test_a_retried_job_is_run_where_no_worker_lives_and_its_end_is_told(company: Company, pay: RecordingConnector) -> None:
+    instance = broken_off(company, pay, Fatal("Down."), Fatal("Still down."), Retryable("Busy."))
+    failed = retried(company, "x1")
+    assert (failed.state, failed.last_error) == ("failed", "Still down.")
+    waits = retried(company, "x2")
+    assert (waits.state, waits.last_error, waits.failures) == ("ready", "Busy.", 1)
+    assert company.instance(instance).state == "active"
+
+
+def test_a_retried_job_that_works_moves_its_instance_on(company: Company, pay: RecordingConnector) -> None:
+    instance = broken_off(company, pay)
+    assert retried(company, "x1").state == "done"
+    assert company.instance(instance).state == "completed"
+    assert inspecting.read_history(company.runtime, instance)[0][-1]["by"] == "olivia"
+
+
+def test_a_retried_job_whose_connector_nobody_has_waits_for_a_worker_that_has_it(
+    company: Company, pay: RecordingConnector, runtime_with: Callable[..., Runtime]
+) -> None:
+    instance = broken_off(company, pay)
+    elsewhere = Company(runtime_with(connectors={}))
+    assert retried(elsewhere, "x1", patience=0).state == "ready"
+    company.work()
+    assert company.instance(instance).state == "completed"
+
+
+def test_a_living_worker_runs_a_retried_job_and_is_waited_for(company: Company, pay: RecordingConnector) -> None:
+    instance = broken_off(company, pay)
+    worker = Worker(company.runtime, "w2", concurrency=1)
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    try:
+        while not presence.list_workers(company.runtime):
+            time.sleep(0.01)
+        assert retried(company, "x1").state == "done"
+    finally:
+        worker.stop()
+        thread.join()
+    by = {entry["by"] for entry in inspecting.read_history(company.runtime, instance)[0] if entry["event"] == "job_completed"}
+    assert by == {"worker w2"}

@@ -112,6 +112,39 @@ def test_a_charge_that_succeeded_is_not_confirmed_again(either: ChargeLedger, co
     assert either.begin_confirm(KEY, 2, "pm_1").state is ChargeState.SUCCEEDED
 
 
+def apply(ledger: ChargeLedger, company: Company, result: ChargeResult) -> None:
+    if isinstance(ledger, MemoryLedger):
+        ledger.commit(result)
+        return
+    with company.runtime.database.transaction() as connection:
+        charges.apply(connection, result, company.runtime.now())
+
+
+@pytest.mark.parametrize("attempt", [(1, 1), (2, 0)], ids=["an earlier attempt", "another attempt of the new intent"])
+def test_a_late_result_of_an_attempt_that_was_overtaken_is_not_stored(
+    either: ChargeLedger, company: Company, attempt: tuple[int, int]
+) -> None:
+    either.prepare(REQUEST)
+    either.record_intent(KEY, 1, "pi_1")
+    either.begin_confirm(KEY, 1, "pm_1")
+    either.replace_intent(replace(REQUEST, amount=700), "pi_1")
+    either.record_intent(KEY, 2, "pi_2")
+    either.begin_confirm(KEY, 1, "pm_2")
+    apply(either, company, ChargeResult(KEY, ChargeState.DECLINED, "generic_decline", None, *attempt))
+    assert either.prepare(REQUEST).state is ChargeState.CONFIRMING
+    apply(either, company, ChargeResult(KEY, ChargeState.DECLINED, "generic_decline", None, 2, 1))
+    assert either.prepare(REQUEST).state is ChargeState.DECLINED
+
+
+def test_money_that_was_taken_is_stored_whichever_attempt_took_it(either: ChargeLedger, company: Company) -> None:
+    either.prepare(REQUEST)
+    either.record_intent(KEY, 1, "pi_1")
+    either.begin_confirm(KEY, 1, "pm_1")
+    either.begin_confirm(KEY, 2, "pm_1")
+    apply(either, company, ChargeResult(KEY, ChargeState.SUCCEEDED, None, company.runtime.now(), 1, 1))
+    assert either.prepare(REQUEST).state is ChargeState.SUCCEEDED
+
+
 # --- many at once ---------------------------------------------------------------------------------------------------
 
 

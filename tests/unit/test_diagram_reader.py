@@ -124,7 +124,7 @@ def test_events_are_resolved_to_names_and_codes() -> None:
     assert (events["s"].kind, events["s"].name) == ("message", "next")
     assert (events["b"].code, events["b"].code_variable, events["b"].message_variable) == ("declined", "code", "why")
     assert (drawn.nodes["b"].attached_to, drawn.nodes["b"].interrupting) == ("t", False)
-    assert (events["c"].kind, events["c"].text) == ("timer", "PT2H")
+    assert (events["c"].kind, events["c"].timer, events["c"].text) == ("timer", "duration", "PT2H")
     assert (events["e"].reference, events["e"].name) == ("nowhere", None)
 
 

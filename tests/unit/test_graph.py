@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.definition.diagram import FlowNode, Process, SequenceFlow
 from engine.definition.finding import Position
-from engine.definition.graph import loops_without, reachable, reachable_without, start_nodes
+from engine.definition.graph import loops_without, reachable, reachable_by_first_tokens, reachable_without, start_nodes
 
 AT = Position("x.bpmn")
 
@@ -126,3 +127,17 @@ def test_the_loops_are_those_of_the_drawing(pairs: set[tuple[str, str]]) -> None
         assert set(itertools.pairwise((*loop, loop[0]))) <= pairs
     together = {frozenset(other for other in in_loops if other in after[node] and node in after[other]) for node in in_loops}
     assert len(loops) == len(together)
+
+
+def test_what_only_the_second_token_of_a_reminder_comes_to_is_known() -> None:
+    process = draw("s -> u -> d", "r -> x -> y", on={"r": "u"})
+    reminder = replace(process, nodes={**process.nodes, "r": replace(process.nodes["r"], interrupting=False)})
+    assert {"x", "y"} <= reachable(reminder, ["s"]).came_from.keys()
+    assert set(reachable_by_first_tokens(reminder, ["s"]).came_from) == {"s", "u", "d"}
+    assert {"x", "y"} <= reachable_by_first_tokens(process, ["s"]).came_from.keys()
+
+
+def test_a_task_that_can_be_left_at_once_holds_up_no_loop() -> None:
+    process = draw("s -> u -> d", "e -> u", on={"e": "u"})
+    assert loops_without(process, lambda node: node.kind in ("userTask", "boundaryEvent")) == []
+    assert loops_without(process, lambda node: node.kind == "userTask") == [("u", "e")]

@@ -10,9 +10,10 @@ from connectors.registry import ConnectorSettings, build_connectors, check_setti
 from connectors.stripe.charge import ChargeParameters
 from connectors.stripe.client import build_client, check_key
 from connectors.stripe.declines import is_final, message_for, reason_of
+from connectors.stripe.rate import permit, read_rate
 from engine.connector import Fatal
 from engine.errors import ConfigurationInvalid
-from tests.doubles.context import Context, job_request
+from tests.doubles.context import Context, CountedPermits, job_request
 
 PARAMETERS = {"amount": 12050, "currency": "USD", "stripe_customer": "cus_1", "description": "October", "approved_by": "kim"}
 
@@ -96,6 +97,29 @@ def test_joining_the_connectors_imports_nothing_heavy() -> None:
     settings_text = "ConnectorSettings(None, None, False, 'file:///m', 'b@example.com')"
     code = f"import sys; from connectors.registry import *; build_connectors({settings_text}); print({heavy} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+@pytest.mark.parametrize("setting", ["0", "-1", "2.5", "fast", "10001", "\u0663", "9" * 5000])
+def test_a_rate_that_is_no_number_of_requests_a_second_is_refused(setting: str) -> None:
+    with pytest.raises(ConfigurationInvalid, match="RUN_PROCESS_STRIPE_RATE"):
+        read_rate(setting)
+
+
+@pytest.mark.parametrize(
+    ("key", "rate", "asked_for"),
+    [
+        ("sk_test_abc", None, ("stripe test", 25)),
+        ("rk_live_abc", None, ("stripe live", 100)),
+        ("sk_test_abc", read_rate("40"), ("stripe test", 40)),
+        ("sk_live_abc", read_rate(""), ("stripe live", 100)),
+    ],
+)
+def test_permits_are_as_many_as_stripe_allows_in_the_keys_mode_or_as_was_set(
+    key: str, rate: int | None, asked_for: tuple[str, int]
+) -> None:
+    permits = CountedPermits()
+    permit(permits, key, rate)()
+    assert permits.taken == [asked_for]
 
 
 def test_the_sdks_logs_never_reach_debug() -> None:

@@ -12,7 +12,18 @@ from types import MappingProxyType
 from engine.connector import Connectors
 from engine.definition.carry_over import CarryOverMap
 from engine.definition.carry_over_reader import read_carry_over
-from engine.definition.check import controls, data, elements, flow, hand_over, secrets, service_tasks, structure, user_tasks
+from engine.definition.check import (
+    controls,
+    data,
+    elements,
+    flow,
+    hand_over,
+    secrets,
+    service_tasks,
+    structure,
+    timers,
+    user_tasks,
+)
 from engine.definition.check.service_tasks import ChecksParameters
 from engine.definition.check.subject import Rule, Subject, verdict
 from engine.definition.diagram import Diagram
@@ -30,6 +41,7 @@ RULES: tuple[Rule, ...] = (
     structure.process_id_mismatch,
     structure.duplicate_id,
     structure.reserved_id,
+    structure.id_too_long,
     structure.missing_reference,
     structure.start_event_required,
     structure.several_none_starts,
@@ -50,6 +62,8 @@ RULES: tuple[Rule, ...] = (
     flow.unreachable_node,
     flow.parallel_join_after_exclusive_split,
     flow.endless_loop_without_wait,
+    timers.timer_invalid,
+    timers.timer_meets_its_task,
     user_tasks.task_without_group,
     user_tasks.due_date_invalid,
     user_tasks.duplicate_form_field,

@@ -8,7 +8,7 @@ from engine.definition.carry_over import Control, DifferentPeople, EveryEndHands
 from engine.definition.check.hand_over import throws
 from engine.definition.check.subject import Subject, error, label, path_of
 from engine.definition.finding import Finding
-from engine.definition.graph import reachable_without, start_nodes
+from engine.definition.graph import reachable_by_first_tokens, reachable_without, start_nodes
 from engine.model.text import did_you_mean, shown
 
 
@@ -48,7 +48,8 @@ def control_must_pass(subject: Subject) -> Iterator[Finding]:
 
 def control_every_end(subject: Subject) -> Iterator[Finding]:
     """`{every_end: hands_over, except: [...]}`: every end but the excepted ones is reached only after the hand-over message
-    was thrown, so that no customer's chain ends by accident. A way that doesn't throw it is printed.
+    was thrown, so that no customer's chain ends by accident. A way that doesn't throw it is printed. The end of a reminder's
+    way ends no chain: the task that it reminds of stays open beside it.
     """
     process = subject.process
     message = subject.carry_over.message if subject.carry_over else None
@@ -57,8 +58,10 @@ def control_every_end(subject: Subject) -> Iterator[Finding]:
             continue
         thrown = {node.id for node, event in throws(subject) if event.name == message}
         reach = reachable_without(process, start_nodes(process), thrown)
+        first = reachable_by_first_tokens(process, start_nodes(process))
         for end in process.of_kind("endEvent"):
-            if end.id in reach and end.id not in thrown and end.id not in control.except_:
+            only_second = end.id not in first and all(event.kind != "terminate" for event in end.events)
+            if end.id in reach and end.id not in thrown and end.id not in control.except_ and not only_second:
                 yield error(
                     "control-every-end",
                     end,

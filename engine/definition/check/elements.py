@@ -18,6 +18,7 @@ _EXECUTED = frozenset(
         "exclusiveGateway",
         "parallelGateway",
         "boundaryEvent",
+        "intermediateCatchEvent",
         "intermediateThrowEvent",
         "endEvent",
     }
@@ -26,10 +27,18 @@ _EVENTS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "startEvent": frozenset({"message"}),
         "intermediateThrowEvent": frozenset({"message"}),
-        "boundaryEvent": frozenset({"error"}),
+        "intermediateCatchEvent": frozenset({"timer"}),
+        "boundaryEvent": frozenset({"error", "timer"}),
         "endEvent": frozenset({"message", "terminate"}),
     }
 )
+_HOSTS: Mapping[str, tuple[frozenset[str], str, str]] = MappingProxyType(
+    {
+        "error": (frozenset({"serviceTask"}), "a service task", "let an exclusive gateway decide after it"),
+        "timer": (frozenset({"userTask", "serviceTask"}), "a user task or service task", "attach it to one that waits"),
+    }
+)
+"""What a boundary event catches -> the activities it can sit on, in words too, and what to do elsewhere."""
 _SCRIPT_FORMATS = frozenset({"python", "expression"})
 
 _KINDS: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -46,7 +55,6 @@ _KINDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "inclusiveGateway": ("an inclusive gateway", "combine parallel and exclusive gateways"),
         "complexGateway": ("a complex gateway", "combine parallel and exclusive gateways"),
         "eventBasedGateway": ("an event-based gateway", "use a user task in which someone enters what happened"),
-        "intermediateCatchEvent": ("an event that waits", "use a user task that is completed when it has happened"),
     }
 )
 _EVENT_WORDS: Mapping[str, str] = MappingProxyType(
@@ -150,9 +158,11 @@ def _kind(node: FlowNode) -> Iterator[tuple[str, str]]:
 
 def _host(subject: Subject, node: FlowNode) -> Iterator[tuple[str, str]]:
     host = subject.process.nodes.get(node.attached_to or "")
-    if host and host.kind in _EXECUTED and host.kind != "serviceTask":
-        yield "a boundary event on something else than a service task", "let an exclusive gateway decide after it"
-    if node.kind == "boundaryEvent" and not node.interrupting:
+    kind = node.events[0].kind if node.events else "error"
+    hosts, where, instead = _HOSTS.get(kind, _HOSTS["error"])
+    if host and host.kind in _EXECUTED and host.kind not in hosts:
+        yield f"a boundary event on something else than {where}", instead
+    if node.kind == "boundaryEvent" and not node.interrupting and kind != "timer":
         yield "a boundary event that doesn't interrupt", "make it interrupting"
 
 
@@ -161,12 +171,16 @@ def _events(node: FlowNode) -> Iterator[tuple[str, str]]:
         if node.kind in _EXECUTED and event.kind not in _EVENTS.get(node.kind, ()):
             words = _EVENT_WORDS.get(event.kind, f"{event.kind} as an event")
             yield f"{words} at this event", "use a user task or a service task instead"
+        elif event.timer == "cycle":
+            yield "a timer that repeats", "give it a duration, and draw the repetition as a loop"
         if event.name and "${" in event.name:
             yield f"an expression in the name of {_EVENT_WORDS.get(event.kind, 'an event')}", "write a fixed name"
     if len(node.events) > 1:
         yield "more than one event definition", "draw one event for each"
     if node.kind == "boundaryEvent" and not node.events:
-        yield "a boundary event that catches nothing", "make it an error boundary event"
+        yield "a boundary event that catches nothing", "make it an error or timer boundary event"
+    if node.kind == "intermediateCatchEvent" and not node.events:
+        yield "an event that waits for nothing", "make it a timer event"
 
 
 def _settings(node: FlowNode) -> Iterator[tuple[str, str]]:

@@ -13,7 +13,7 @@ from engine.definition.graph import begins_by_itself, loops_without, reachable, 
 from engine.model.text import shown
 
 _MOVES_ON_AT_ONCE = words(
-    "startEvent intermediateThrowEvent boundaryEvent scriptTask task manualTask exclusiveGateway parallelGateway "
+    "startEvent intermediateThrowEvent scriptTask task manualTask exclusiveGateway parallelGateway "
     "inclusiveGateway complexGateway"
 )
 
@@ -103,7 +103,8 @@ def _ways_out(process: Process, node: FlowNode) -> list[_Way]:
     flows = process.flows_from(node.id)
     if node.kind == "exclusiveGateway":
         return [(frozenset({flow.id}), frozenset({flow.target})) for flow in flows]
-    interrupted = [(frozenset[str](), frozenset({event.id})) for event in process.boundary_events_of(node.id)]
+    events = [event for event in process.boundary_events_of(node.id) if event.interrupting]
+    interrupted = [(frozenset[str](), frozenset({event.id})) for event in events]
     return [(frozenset(flow.id for flow in flows), frozenset(flow.target for flow in flows)), *interrupted]
 
 
@@ -137,12 +138,20 @@ def _leading_to(source: str, join: str, preceding: Mapping[str, list[str]]) -> s
 
 
 def endless_loop_without_wait(subject: Subject) -> Iterator[Finding]:
-    """A loop contains something that waits, a user task or a service task: else it could go round for ever at once."""
-    for loop in loops_without(subject.process, lambda node: node.kind not in _MOVES_ON_AT_ONCE):
+    """A loop contains something that waits, a user task, a service task or a timer with a duration: else it could go round for
+    ever at once. A date that has passed holds up nothing.
+    """
+    for loop in loops_without(subject.process, lambda node: _waits(subject.process, node)):
         first = subject.process.nodes[loop[0]]
         yield error(
             "endless-loop-without-wait",
             first,
-            f"Expected a user task or service task in every loop, but {path_of(subject.process, (*loop, loop[0]))} has none. "
+            "Expected a user task, service task or duration to wait for in every loop, but on "
+            f"{path_of(subject.process, (*loop, loop[0]))} there is none; a date that has passed holds up nothing. "
             "Do: put one in, or break the loop.",
         )
+
+
+def _waits(process: Process, node: FlowNode) -> bool:
+    timer = process.timer_of(node.id)
+    return timer.timer != "date" if timer is not None else node.kind not in _MOVES_ON_AT_ONCE

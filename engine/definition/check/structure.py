@@ -14,6 +14,7 @@ from engine.model.text import did_you_mean, shown
 
 _RESERVED = frozenset({"Start", "End", "StartEventSplit", "StartEventJoin"})
 _RESERVED_ENDINGS = ("[child]", "[parent]")
+_LONGEST_ID = 255
 _REFERENCES = {"message": "a message", "error": "an error", "signal": "a signal", "escalation": "an escalation"}
 
 
@@ -77,6 +78,18 @@ def reserved_id(subject: Subject) -> Iterator[Finding]:
                 "reserved-id",
                 node,
                 f"Expected another id than {shown(node.id)}, but it is reserved. Do: change it in the modeler.",
+            )
+
+
+def id_too_long(subject: Subject) -> Iterator[Finding]:
+    """Ids are stored with tasks, jobs and history, in columns of a fixed width."""
+    for node in subject.process.nodes.values():
+        if len(node.id) > _LONGEST_ID:
+            yield error(
+                "id-too-long",
+                node,
+                f"Expected an id of at most {_LONGEST_ID} characters, but {shown(node.id)} has {len(node.id)}. "
+                "Do: shorten it in the modeler.",
             )
 
 

@@ -12,6 +12,8 @@ from engine.definition.carry_over import CarryOverMap
 from engine.definition.check.uses import Unparsable, Use, collect_uses
 from engine.definition.diagram import Diagram, FlowNode, Process, SequenceFlow
 from engine.definition.finding import Finding, Position, Severity
+from engine.errors import ExpressionInvalid
+from engine.expressions import parse_parameter
 
 Element: TypeAlias = FlowNode | SequenceFlow | Process
 
@@ -69,6 +71,14 @@ def label(element: Element) -> str:
 def path_of(process: Process, nodes: tuple[str, ...]) -> str:
     """A path as people read it: `1rr -> 1. Charging amount entry -> 3. Charge`."""
     return " -> ".join(label(process.nodes[node]) for node in nodes)
+
+
+def is_literal(text: str) -> bool:
+    """Whether a text is written out, without an expression, so that it can be judged before anything runs."""
+    try:
+        return parse_parameter(text).is_literal
+    except ExpressionInvalid:
+        return False  # expression-invalid says it
 
 
 def error(rule: str, where: Element | Position, message: str, at: Position | None = None) -> Finding:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from engine.definition.check.subject import Subject, error, warning
+from engine.definition.check.subject import Subject, error, is_literal, warning
 from engine.definition.data_item import DataItem, DataType
 from engine.definition.diagram import FlowNode, FormField
 from engine.definition.finding import Finding
-from engine.errors import DataRefused, ExpressionInvalid
-from engine.expressions import parse_parameter
+from engine.errors import DataRefused
 from engine.model.period import parse_duration
 from engine.model.text import did_you_mean, shown
 
@@ -46,18 +45,11 @@ def task_without_group(subject: Subject) -> Iterator[Finding]:
 def due_date_invalid(subject: Subject) -> Iterator[Finding]:
     """A due date is a duration after the task's creation, or an expression that gives one."""
     for task in subject.process.of_kind("userTask"):
-        if task.due and _is_literal(task.due):
+        if task.due and is_literal(task.due):
             try:
                 parse_duration(task.due)
             except DataRefused as refused:
                 yield error("due-date-invalid", task, f"{refused}")
-
-
-def _is_literal(text: str) -> bool:
-    try:
-        return parse_parameter(text).is_literal
-    except ExpressionInvalid:
-        return False  # expression-invalid says it
 
 
 def duplicate_form_field(subject: Subject) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ class Place(StrEnum):
     INPUT = "input parameter"
     OUTPUT = "output parameter"
     DUE = "due date"
+    TIMER = "timer"
     FIELD = "form field"
     REQUIRED = "condition of a required field"
     ERROR = "error variable"
@@ -77,6 +78,7 @@ def _all(process: Process) -> _Found:
         yield from _script(node)
         yield from _parameters(node)
         yield from _due(node)
+        yield from _timer(node)
         yield from _fields(node)
         yield from _required(node)
         yield from _error_variables(node)
@@ -124,6 +126,12 @@ def _parameters(node: FlowNode) -> _Found:
 def _due(node: FlowNode) -> _Found:
     if node.due:
         yield from _text(node.due, Place.DUE, node, node.position)
+
+
+def _timer(node: FlowNode) -> _Found:
+    for event in node.events:
+        if event.kind == "timer" and event.text:
+            yield from _text(event.text, Place.TIMER, node, event.position)
 
 
 def _text(text: str, place: Place, node: FlowNode, position: Position) -> _Found:

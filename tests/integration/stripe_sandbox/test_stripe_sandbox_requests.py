@@ -191,6 +191,20 @@ def test_more_requests_than_the_limit_get_429_and_nothing_is_saved(sandbox: Sand
     assert (refused.value.http_status, told(refused).code) == (429, "rate_limit")
     sandbox.control.advance(1)
     assert client.v1.customers.create({"name": "Ada"}, {"idempotency_key": "limited"}).name == "Ada"
+    state = sandbox.control.state()
+    assert (state["busiest_second"], state["refused_for_rate"]) == (4, 1)
+
+
+def test_a_limit_that_it_was_started_with_outlives_a_reset() -> None:
+    with start_sandbox(rate_limit=2) as limited:
+        client = stripe.StripeClient("sk_test_abcd", base_addresses={"api": limited.url})
+        limited.control.set_rate_limit(None)
+        limited.control.reset()
+        assert limited.control.state()["rate_limit"] == 2
+        for _ in range(2):
+            client.v1.customers.list()
+        with pytest.raises(stripe.RateLimitError):
+            client.v1.customers.list()
 
 
 def test_the_control_says_what_is_wrong_with_a_request(sandbox: Sandbox) -> None:

@@ -10,6 +10,7 @@ from tests.builders.drawing import (
     REPEATS,
     billing,
     boundary,
+    boundary_timer,
     carry_over,
     diagram,
     element,
@@ -26,6 +27,7 @@ from tests.builders.drawing import (
     throw,
     user,
     verdicts,
+    wait,
 )
 
 PAY = {"amount": "${amount}"}
@@ -45,6 +47,7 @@ BROKEN = {
     "process-id-mismatch": (files(billing(key="other")), '"billing" as the file is named'),
     "duplicate-id": (files(billing({"extra": '<textAnnotation id="charge"/>'})), '"charge" is used again'),
     "reserved-id": (files(diagram(start("Start"), end(), flows("Start -> end"))), '"Start"'),
+    "id-too-long": (files(billing().replace(b"charge", b"x" * 256)), "at most 255 characters"),
     "missing-reference": (files(billing(ways={"extra": "call -> nowhere"})), 'no "nowhere"'),
     "start-event-required": (files(diagram(user("a"), end(), flows("a -> end"))), "a start event"),
     "several-none-starts": (files(billing({"s2": start("s2")}, {"s2": "s2 -> enter"})), "one start event without a message"),
@@ -92,6 +95,16 @@ BROKEN = {
             )
         ),
         "S -> X -> S",
+    ),
+    "timer-invalid": (
+        files(
+            billing({"next_year": wait("next_year", "next year", "timeDate")}, {"charge": "charge -> next_year -> next -> end"})
+        ),
+        '"next year" is none',
+    ),
+    "timer-meets-its-task": (
+        files(billing({"remind": boundary_timer("remind", "approve", interrupting=False)}, {"remind": "remind -> decision"})),
+        "Remind -> Decision -> Charge",
     ),
     "task-without-group": (files(billing({"call": user("call", attributes="")})), "offered to everyone"),
     "due-date-invalid": (files(billing({"call": user("call", attributes='camunda:dueDate="30 days"')})), '"30 days"'),

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from tests.builders.drawing import billing, boundary, element, end, files, found, start, user
+from tests.builders.drawing import (
+    billing,
+    boundary,
+    boundary_timer,
+    element,
+    end,
+    files,
+    found,
+    script,
+    start,
+    timer,
+    user,
+    wait,
+)
 
 REFUSED = {
     "a multi-instance marker": {"call": element("userTask", "call", "<multiInstanceLoopCharacteristics/>")},
@@ -19,14 +32,22 @@ REFUSED = {
     "an inclusive gateway": {"decision": element("inclusiveGateway", "decision")},
     "a complex gateway": {"decision": element("complexGateway", "decision")},
     "an event-based gateway": {"decision": element("eventBasedGateway", "decision")},
-    "an event that waits": {"next": element("intermediateCatchEvent", "next", "<timerEventDefinition/>")},
-    "a timer at this event": {"start": element("startEvent", "start", "<timerEventDefinition/>")},
+    "an event that waits for nothing": {"next": element("intermediateCatchEvent", "next")},
+    "a message at this event": {
+        "next": element("intermediateCatchEvent", "next", '<messageEventDefinition messageRef="m_next"/>'),
+    },
+    "a timer that repeats": {"next": wait("next", "R3/PT10M", "timeCycle")},
+    "a timer at this event": {"start": element("startEvent", "start", timer("PT10M"))},
     "a signal at this event": {"end": end("end", inside='<signalEventDefinition signalRef="s"/>')},
     "an error at this event": {"end": end("end", inside='<errorEventDefinition errorRef="e_odd"/>')},
     "an escalation at this event": {"next": element("intermediateThrowEvent", "next", "<escalationEventDefinition/>")},
     "compensation at this event": {"next": element("intermediateThrowEvent", "next", "<compensateEventDefinition/>")},
     "more than one event definition": {"end": end("end", "m_next", "<terminateEventDefinition/>")},
-    "a boundary event on something else": {"declined": boundary("declined", "call")},
+    "a boundary event on something else than a service task": {"declined": boundary("declined", "call")},
+    "a boundary event on something else than a user task or service task": {
+        "late": boundary_timer("late", "script"),
+        "script": script("script", "amount = 1"),
+    },
     "a boundary event that doesn't interrupt": {
         "declined": boundary("declined", "charge").replace("attachedToRef", 'cancelActivity="false" attachedToRef')
     },

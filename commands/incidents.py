@@ -1,0 +1,131 @@
+"""`incidents`, `retry`, `resolve`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from commands.completion import complete_incident
+from commands.failure import PERSON_NEEDED
+from commands.output import print_json, print_table, readable, say
+from commands.session import (
+    acting_user,
+    check_connectors,
+    database_option,
+    json_option,
+    live_option,
+    open_runtime,
+    options,
+    user_option,
+)
+
+if TYPE_CHECKING:
+    from engine.services.resolving import Verdict
+
+
+@click.command()
+@click.option("--all", "resolved", is_flag=True, help="Resolved ones as well.")
+@options(database_option, json_option)
+def incidents(resolved: bool, database: str, as_json: bool) -> int:
+    """List what needs a person: what happened, how often it was tried, and what to do. Exit code 3 when there is any."""
+    from engine.services.resolving import open_incidents
+
+    with open_runtime(database) as runtime:
+        found = open_incidents(runtime, resolved=resolved)
+    if as_json:
+        print_json(found)
+    elif found:
+        columns = ("INCIDENT", "INSTANCE", "AT", "FLOW NODE", "KIND", "TRIED", "WHAT HAPPENED", "DO")
+        print_table(columns, [_row(incident) for incident in found], right=("TRIED",))
+    return PERSON_NEEDED if any(i["resolved_at"] is None for i in found) else 0
+
+
+def _row(incident: dict[str, Any]) -> tuple[Any, ...]:
+    resolved = f"resolved by {incident['resolved_by']}" + (f": {incident['resolution']}" if incident["resolution"] else "")
+    shown = [incident[name] for name in ("id", "instance", "created_at", "flow_node", "kind", "tried", "reason")]
+    return (*shown, resolved if incident["resolved_at"] else "; ".join(incident["commands"]))
+
+
+@click.command()
+@click.argument("incident_id", metavar="INCIDENT", shell_complete=complete_incident)
+@click.option("--wait", type=click.IntRange(0, 3600), default=30, show_default=True, help="Seconds for a running worker.")
+@options(database_option, user_option, live_option, json_option)
+def retry(incident_id: str, wait: int, database: str, user: str | None, live: bool, as_json: bool) -> int:
+    """Run an incident's work again, with all its attempts, and tell what really became of it.
+
+    A running worker does it and is waited for; where there is none, it is done here. Takes a job's, message's or timer's id as
+    well. Exit code 3 when it needs a person again.
+    """
+    from engine.services.rerunning import rerun
+    from engine.services.resolving import incident_of
+    from engine.services.resolving import retry as retry_incident
+    from engine.services.views import work_json, work_line
+
+    check_connectors(live=live)
+    by = acting_user(user)
+    with open_runtime(database, live=live) as runtime:
+        incident = retry_incident(runtime, incident_of(runtime, incident_id), by)
+        done = rerun(runtime, incident["id"], by, wait)
+    if as_json:
+        print_json({**incident, "work": work_json(done)})
+    else:
+        click.echo(readable(work_line(done)))
+    if done.state == "failed":
+        say("It needs a person again. Do: run-process incidents.")
+        return PERSON_NEEDED
+    return 0
+
+
+@click.command()
+@click.argument("incident_id", metavar="INCIDENT", shell_complete=complete_incident)
+@click.option("--reason", required=True, metavar="TEXT", help="Why; recorded.")
+@click.option("--done", is_flag=True, help="A job's work was done otherwise; its instance goes on.")
+@click.option("--set", "results", multiple=True, metavar="NAME=VALUE", help="With --done: a result, as the connector names it.")
+@click.option("--error", metavar="CODE", help="A job ended in this BPMN error; its instance takes that boundary event.")
+@options(database_option, user_option, json_option)
+def resolve(
+    incident_id: str,
+    reason: str,
+    done: bool,
+    results: tuple[str, ...],
+    error: str | None,
+    database: str,
+    user: str | None,
+    as_json: bool,
+) -> None:
+    """Record that a person has dealt with an incident otherwise.
+
+    A message will not be delivered any more. A job needs to be told how it ended: --done or --error. A charge that is in doubt
+    is settled by that, as charged or as declined: look it up at Stripe first.
+    """
+    from engine.services.resolving import incident_of
+    from engine.services.resolving import resolve as resolve_incident
+
+    by = acting_user(user)
+    verdict = _verdict(done, results, error)
+    with open_runtime(database) as runtime:
+        incident = resolve_incident(runtime, incident_of(runtime, incident_id), reason, by, verdict)
+    if as_json:
+        print_json(incident)
+    else:
+        click.echo(f"{incident['id']} is resolved; {_consequence(incident)}")
+
+
+def _verdict(done: bool, results: tuple[str, ...], error: str | None) -> Verdict:
+    from commands.values import read_settings
+    from engine.services.resolving import Done, Ended
+
+    if done and error is not None:
+        raise click.UsageError("Expected one of --done and --error, but there are both. Do: choose one.")
+    if results and not done:
+        raise click.UsageError("Expected --set beside --done, but there is none. Do: --done, or leave --set out.")
+    if error is not None:
+        return Ended(error)
+    return Done(read_settings(results, None)) if done else None
+
+
+def _consequence(incident: dict[str, Any]) -> str:
+    if incident["job"]:
+        return f"{incident['instance']} goes on"
+    return f"{incident['message']} of {incident['instance']} stays undelivered" if incident["message"] else "nothing else changes"

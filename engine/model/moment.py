@@ -1,0 +1,34 @@
+"""Moments as people write them: ISO 8601 dates with or without a time. Without a zone, they are in UTC."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from engine.errors import DataRefused
+from engine.model.text import shown
+
+# The standard library also reads week dates, dates without hyphens and any separator, which nobody would mean.
+_MOMENT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"  # a date alone is its midnight
+    r"(T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?"
+)
+
+
+def parse_moment(text: str) -> datetime:
+    """Read an ISO 8601 date and time (2026-12-01T09:00:00Z, 2026-12-01T10:00+01:00) or date (2026-12-01: its midnight).
+
+    The moment is aware, in UTC; where no zone is written, UTC is meant. White space around it is ignored. Raises DataRefused
+    for anything else.
+    """
+    written = text.strip()
+    if _MOMENT.fullmatch(written):
+        try:
+            read = datetime.fromisoformat(written)
+            return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass  # the 31st of June, or a zone that leads out of the calendar: refused below like any other text
+    raise DataRefused(
+        f"Expected a date, or a date and time, as ISO 8601 writes them, but {shown(text)} is none. "
+        "Do: write one as in 2026-12-01 or 2026-12-01T09:00:00Z (without a zone, UTC is meant)."
+    )

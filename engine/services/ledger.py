@@ -1,0 +1,63 @@
+"""Questions about the charge ledger as a whole: which charges there are, and what they come to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from engine.connector import Charge, ChargeState
+from engine.errors import NotFound
+from engine.model.identifiers import Kind, format_id, parse_id
+from engine.services.runtime import Runtime
+from engine.services.views import charge_json
+from engine.store import charges
+from engine.store.charges import LookUp
+
+PAGE = 1_000
+
+
+def list_charges(
+    runtime: Runtime,
+    filters: Mapping[str, str],
+    states: Iterable[ChargeState] = (),
+    after: str | None = None,
+    limit: int = PAGE,
+) -> list[dict[str, Any]]:
+    """A page of the ledger by period, customer and process: those behind the charge of the instance `after`.
+
+    `filters`: process, period, customer. No states: all of them. Raises NotFound where `after` has no charge.
+    """
+    with runtime.database.reading() as connection:
+        behind = None
+        if after is not None:
+            behind = next(iter(charges.touched_by(connection, parse_id(Kind.INSTANCE, after))), None)
+            if behind is None:
+                raise NotFound(f"Expected an instance with a charge, but {after} has none. Do: run-process charges.")
+        found = charges.listing(connection, filters, states, behind, limit)
+        looked_up = charges.look_ups(connection, (_instance(each) for each in found if each.state.in_doubt))
+    return [_row(each, looked_up.get(_instance(each)) if each.state.in_doubt else None) for each in found]
+
+
+def totals(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], tuple[int, int]]:
+    """What rows of `list_charges` come to: (state, currency) -> how many, and their sum in minor units."""
+    found: dict[tuple[str, str], tuple[int, int]] = {}
+    for row in rows:
+        key = (row["state"], row["currency"])
+        count, total = found.get(key, (0, 0))
+        found[key] = (count + 1, total + row["amount"])
+    return dict(sorted(found.items()))
+
+
+def _instance(charge: Charge) -> int:
+    return parse_id(Kind.INSTANCE, charge.request.instance)
+
+
+def _row(charge: Charge, look_up: LookUp | None) -> dict[str, Any]:
+    incident = look_up.incident if look_up is not None else None
+    return {
+        **charge_json(charge),
+        "process": charge.request.process,
+        "charged_at": charge.charged_at,
+        "next_at": look_up.next_at if look_up is not None else None,
+        "incident": format_id(Kind.INCIDENT, incident) if incident is not None else None,
+    }

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from sqlalchemy import bindparam, event, insert, select, update
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+
+from engine.store.database import Database
+from engine.store.prepared import Prepared
+from engine.store.tables import chores, history, instances, workers
+
+NOON = datetime(2026, 10, 1, 12, 0, 0, 123456, tzinfo=UTC)
+PLACE = {"name": "w1", "host": "h", "process_id": 1, "program": "1", "topics": ["é", "\0"], "concurrency": 1, "in_flight": 0}
+WORKER = {**PLACE, "state": "working", "started_at": NOON, "seen_at": NOON.astimezone(timezone(timedelta(hours=2)))}
+
+ADD = Prepared(insert(workers))
+ONE = select(workers).where(workers.c.id == bindparam("worker"))
+GET = Prepared(ONE)
+SEE = Prepared(update(workers).where(workers.c.id == bindparam("worker"), workers.c.state.in_(("working", "stopping"))))
+ADD_CHORE = Prepared(insert(chores))
+
+
+@pytest.fixture
+def database(database_url: str) -> Any:
+    opened = Database(database_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(params=["handed to the driver", "watched"])
+def how(request: pytest.FixtureRequest, database: Database) -> str:
+    if request.param == "watched":
+        event.listen(database.engine, "before_cursor_execute", lambda *_: None)
+    return str(request.param)
+
+
+def test_what_is_stored_and_read_is_what_sqlalchemy_stores_and_reads(database: Database, how: str) -> None:
+    with database.transaction() as connection:
+        number = ADD.insert(connection, WORKER)
+        row = GET.first(connection, {"worker": number})
+        assert row == list(connection.execute(ONE, {"worker": number}).one())
+        assert row is not None
+        assert row[workers.c.keys().index("seen_at")] == NOON
+        assert row[workers.c.keys().index("topics")] == ["é", "\0"]
+        assert ADD.insert(connection, WORKER) == number + 1
+        assert GET.scalar(connection, {"worker": number}) == number
+        assert GET.first(connection, {"worker": 99}) is None
+
+
+def test_a_change_says_how_many_rows_it_changed(database: Database, how: str) -> None:
+    with database.transaction() as connection:
+        number = ADD.insert(connection, WORKER)
+        assert SEE.change(connection, {"worker": number, "in_flight": 3, "state": "stopped"}) == 1
+        assert SEE.change(connection, {"worker": number, "in_flight": 4}) == 0
+        assert SEE.change(connection, {"worker": 99, "state": "stopped"}) == 0
+
+
+def test_a_statement_that_is_derived_from_one_that_has_run_gives_rows_all_the_same(database: Database) -> None:
+    base = update(workers).where(workers.c.id == bindparam("worker"))
+    with database.transaction() as connection:
+        number = ADD.insert(connection, WORKER)
+        assert Prepared(base).change(connection, {"worker": number, "in_flight": 2}) == 1
+        changed = Prepared(base.returning(workers.c.id, workers.c.seen_at)).first(connection, {"worker": number, "in_flight": 3})
+        assert changed == [number, NOON]
+
+
+@pytest.mark.parametrize("count", [1, 2, 8, 9, 20])
+def test_rows_are_stored_in_their_order_however_many(database: Database, how: str, count: int) -> None:
+    whose = {"process": "p", "version": 1, "state": "active", "started_by": "manual", "started_user": "u", "started_at": NOON}
+    rows = [{"number": n, "at": NOON, "event": f"e{n}", "by": "u", "details": {"n": n}, "hash": "0"} for n in range(count)]
+    with database.transaction() as connection:
+        stored = {**whose, "token_state": "", "previous_values": {}, "revision": 1}
+        instance = Prepared(insert(instances)).insert(connection, stored)
+        Prepared(insert(history)).insert_each(connection, [{"instance_id": instance, **row} for row in rows])
+        read = connection.execute(select(history.c.number, history.c.event, history.c.details).order_by(history.c.number)).all()
+    assert [tuple(each) for each in read] == [(n, f"e{n}", {"n": n}) for n in range(count)]
+
+
+def test_what_the_database_refuses_is_raised_as_sqlalchemy_raises_it(database: Database, how: str) -> None:
+    with pytest.raises(IntegrityError) as refused, database.transaction() as connection:
+        for _ in range(2):
+            ADD_CHORE.change(connection, {"name": "sweep", "due_at": NOON})
+    assert refused.value.statement is not None
+    assert not refused.value.connection_invalidated
+    with database.transaction() as connection:
+        assert ADD_CHORE.change(connection, {"name": "sweep", "due_at": NOON}) == 1
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_one_lost_connection_is_told_once_and_the_idle_ones_are_made_anew(database: Database) -> None:
+    with database.reading(), database.reading():
+        pass  # two connections are idle now
+    with database.reading() as connection:
+        mine = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+        others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> %(mine)s"
+        connection.exec_driver_sql(others, {"mine": mine})
+    with pytest.raises((OperationalError, DBAPIError)) as lost, database.transaction() as first, database.transaction() as second:
+        GET.first(first, {"worker": 1})
+        GET.first(second, {"worker": 1})
+    assert lost.value.connection_invalidated
+    for _ in range(3):
+        with database.reading() as connection, database.reading() as another:
+            assert GET.first(connection, {"worker": 1}) is None
+            assert GET.first(another, {"worker": 1}) is None
