@@ -51,12 +51,23 @@ def commit_outcome(runtime: Runtime, job: JobRow, outcome: Outcome, by: str) -> 
             raise
         log.error("commit_failed", job=format_id(Kind.JOB, job.id), error=type(error).__name__)
         log.debug("commit_failed", exc_info=True)
-        kind, what, charge = incidents.DEFECT, unexpected(error), None
+        kind, what = incidents.DEFECT, unexpected(error)
     with runtime.database.transaction() as connection:
         commit = _begin(connection, runtime, job, by)
-        commit.charge(charge)
+        _record(commit, charge)
         commit.incident(kind, what)
         return jobs.get(connection, job.id)
+
+
+def _record(commit: _Commit, charge: ChargeResult | None) -> None:
+    """The charge's result beside an incident. Where even that fails, its row stays in doubt and the incident tells of it."""
+    try:
+        with commit.connection.begin_nested():
+            commit.charge(charge)
+    except Exception as error:
+        if may_pass(error):
+            raise
+        log.error("charge_not_recorded", job=format_id(Kind.JOB, commit.job.id), error=type(error).__name__)
 
 
 class _CantGoOn(Exception):
@@ -158,7 +169,7 @@ class _Commit:
         if self.job.look_ups < len(pauses):
             self._postpone(outcome.reason, pauses[self.job.look_ups], self.job.failures, self.job.look_ups + 1)
         else:
-            remedy = "find out outside what happened; retry looks it up once more, resolve records what you know."
+            remedy = "find out outside what happened; retry looks it up again, resolve records what you know."
             self.incident(incidents.IN_DOUBT, with_remedy(outcome.reason, remedy))
 
     def _postpone(self, reason: str, pause: timedelta, failures: int, look_ups: int) -> None:

@@ -52,6 +52,8 @@ def _delivered(runtime: Runtime, find: _Find, by: str) -> MessageRow | None:
     if isinstance(failed, AlreadyBilled):
         already = failed
         found, failed = _try(runtime, again, lambda connection, message: _link(connection, runtime, message, already, by))
+        if found is not None and found.state == messages.WAITING and failed is None:
+            return _delivered(runtime, again, by)  # that bill was freed meanwhile
         if found is None or failed is None:
             return found
     with runtime.database.transaction() as connection:
@@ -85,14 +87,20 @@ def _start_next(connection: Connection, runtime: Runtime, message: MessageRow, b
 def _link(connection: Connection, runtime: Runtime, message: MessageRow, already: AlreadyBilled, by: str) -> MessageRow:
     """Take the instance that somebody has started for this bill meanwhile, if it can be the successor; else raises `already`.
 
-    By reuse it is linked; from nothing it is linked now. Either way the chain goes on, and the message has arrived.
+    By reuse it is linked; from nothing it is linked now: the chain goes on, and the message has arrived. With a cancelled one it
+    would not. Where the bill was freed meanwhile, the message is left as it is.
     """
     instances.lock(connection, message.instance, ended_too=True)
     number = parse_id(Kind.INSTANCE, already.instance)
-    previous = format_id(Kind.INSTANCE, message.instance)
-    if number != message.instance and instances.adopt(connection, number, message.instance):
+    other = instances.lock(connection, number, ended_too=True)
+    if instances.billed_by(connection, already.process, already.customer, already.period) != number:
+        return message
+    if other.state == instances.CANCELLED or number == message.instance:
+        raise already
+    if instances.adopt(connection, number, message.instance):
+        previous = format_id(Kind.INSTANCE, message.instance)
         history.append(connection, number, runtime.now(), by, [("instance_linked", {"previous": previous})])
-    elif instances.get(connection, number).previous_id != message.instance:
+    elif other.previous_id != message.instance:
         raise already
     return _arrived(connection, runtime, message, number, by)
 

@@ -36,8 +36,8 @@ from engine.store.tables import jobs as jobs_table
 
 # What every step asks, built once; see the package.
 _ADD = {
-    "sqlite": Prepared(sqlite.insert(charges).on_conflict_do_nothing().execution_options(preserve_rowcount=True)),
-    "postgresql": Prepared(postgresql.insert(charges).on_conflict_do_nothing().execution_options(preserve_rowcount=True)),
+    "sqlite": Prepared(sqlite.insert(charges).on_conflict_do_nothing()),
+    "postgresql": Prepared(postgresql.insert(charges).on_conflict_do_nothing()),
 }
 _FIND = Prepared(select(charges).where(charges.c.charge_key == bindparam("key")))
 _OPEN = update(charges).where(charges.c.charge_key == bindparam("key"), charges.c.state != ChargeState.SUCCEEDED)

@@ -23,11 +23,12 @@ MANUAL, REUSE, MESSAGE = "manual", "reuse", "message"
 # What every step asks, built once; see the package.
 _ADD = Prepared(insert(instances))
 _CLAIM_BILL = {
-    "sqlite": Prepared(sqlite.insert(bills).on_conflict_do_nothing().execution_options(preserve_rowcount=True)),
-    "postgresql": Prepared(postgresql.insert(bills).on_conflict_do_nothing().execution_options(preserve_rowcount=True)),
+    "sqlite": Prepared(sqlite.insert(bills).on_conflict_do_nothing()),
+    "postgresql": Prepared(postgresql.insert(bills).on_conflict_do_nothing()),
 }
 _ONE = select(instances).where(instances.c.id == bindparam("instance"))
-_GET, _LOCK = Prepared(_ONE), Prepared(_ONE.with_for_update())
+# Its number never changes, so rows that refer to it may be added meanwhile: the charge ledger's, by who holds the job alone.
+_GET, _LOCK = Prepared(_ONE), Prepared(_ONE.with_for_update(key_share=True))
 _SAVE = Prepared(
     update(instances)
     .where(instances.c.id == bindparam("instance"), instances.c.revision == bindparam("as_read"))

@@ -31,7 +31,7 @@ class Prepared:
     """
 
     def __init__(self, statement: Statement) -> None:
-        self._statement = statement
+        self._statement = statement.execution_options(preserve_rowcount=True)
         self._texts: dict[tuple[str, ...], _Text] = {}
         self._several: dict[int, Prepared] = {}
 

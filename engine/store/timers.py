@@ -37,7 +37,7 @@ _LOCK_DUE = Prepared(
     .where(timers.c.state == WAITING, timers.c.due_at <= bindparam("now"))
     .order_by(timers.c.due_at, timers.c.id)
     .limit(1)
-    .with_for_update(of=instances, skip_locked=True)
+    .with_for_update(of=instances, skip_locked=True, key_share=True)
 )
 
 

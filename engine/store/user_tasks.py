@@ -26,7 +26,7 @@ _ONE = (
     .select_from(instances.join(user_tasks, user_tasks.c.instance_id == instances.c.id))
     .where(user_tasks.c.id == bindparam("task"))
 )
-_WITH_INSTANCE, _LOCK = Prepared(_ONE), Prepared(_ONE.with_for_update(of=[instances, user_tasks]))
+_WITH_INSTANCE, _LOCK = Prepared(_ONE), Prepared(_ONE.with_for_update(of=[instances, user_tasks], key_share=True))
 _CLAIM = Prepared(
     update(user_tasks).where(user_tasks.c.id == bindparam("task"), user_tasks.c.state == OFFERED).returning(*history.HEAD)
 )

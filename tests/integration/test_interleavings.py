@@ -11,9 +11,9 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
 from engine.clock import TurnedClock
-from engine.connector import ChargeRequest
-from engine.errors import InstanceNotActive, TaskNotOpen
-from engine.services import worklist
+from engine.connector import ChargeRequest, ChargeState, JobContext, JobRequest, Outcome, Retryable
+from engine.errors import AlreadyBilled, InstanceNotActive, TaskNotOpen
+from engine.services import handing_over, resolving, worklist
 from engine.services.handing_over import deliver_next
 from engine.services.resolving import open_incidents
 from engine.services.runtime import Runtime
@@ -25,6 +25,7 @@ from engine.store.tables import charges as ledger
 from tests.builders.company import Company, definition
 from tests.builders.drawing import boundary_timer, end, form_field, user
 from tests.builders.interleaving import meanwhile
+from tests.doubles.connectors import RecordingConnector, charge_of, charged_to, charging
 
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -223,3 +224,58 @@ def test_while_a_transaction_that_may_write_reads_nobody_else_writes(database: D
         with pytest.raises(sqlite3.OperationalError, match="locked"):
             other.execute("BEGIN IMMEDIATE")
     other.close()
+
+
+# --- what is cancelled at the worst moment --------------------------------------------------------------------------
+
+
+def test_a_bill_that_is_freed_before_its_instance_is_linked_gets_another_instance(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = company.approved()
+    by_hand = company.start("acme", "2026-11")
+    real = handing_over._try
+
+    def cancelled_between(*arguments: Any) -> Any:
+        found, failed = real(*arguments)
+        if isinstance(failed, AlreadyBilled):
+            resolving.cancel(company.runtime, by_hand, "mistake", "olivia")
+        return found, failed
+
+    monkeypatch.setattr(handing_over, "_try", cancelled_between)
+    company.work()
+    following = company.instance(instance).next
+    assert following not in (None, by_hand)
+    assert company.instance(str(following)).state == "active"
+    assert open_incidents(company.runtime) == []
+
+
+def test_a_next_month_that_was_charged_and_cancelled_does_not_end_the_chain_in_silence(
+    company: Company, pay: RecordingConnector
+) -> None:
+    pay.otherwise = charged_to(ChargeState.SUCCEEDED)  # and its instance is stuck
+    by_hand = company.approved("acme", "2026-11")
+    company.work()
+    resolving.cancel(company.runtime, by_hand, "mistake", "olivia")
+    pay.otherwise = charging
+    instance = company.approved()
+    company.work()
+    [incident] = open_incidents(company.runtime)
+    assert (incident["kind"], incident["instance"]) == ("undelivered", instance)
+    assert f"{by_hand} is that bill" in incident["reason"]
+
+
+@on_postgresql
+def test_cancelling_while_a_charge_is_begun_waits_and_is_no_deadlock(company: Company, pay: RecordingConnector) -> None:
+    def prepare(request: JobRequest, context: JobContext) -> Outcome:
+        context.ledger.prepare(charge_of(request))
+        return Retryable("Busy.")
+
+    pay.answers(prepare)
+    instance = company.approved()
+    with meanwhile(
+        company.runtime.database, "INSERT INTO charges", lambda: resolving.cancel(company.runtime, instance, "stop", "olivia")
+    ) as cancelled:
+        company.work()
+    assert cancelled.result()
+    assert (company.instance(instance).state, company.charge_state(instance)) == ("cancelled", "prepared")

@@ -284,7 +284,7 @@ def test_look_ups_and_failures_are_counted_apart(
     assert patient.work().incidents == 1
     [incident] = resolving.open_incidents(patient.runtime)
     assert (incident["kind"], incident["tried"]) == ("in_doubt", 5)
-    assert "Do: find out outside what happened; retry looks it up once more" in incident["reason"]
+    assert "Do: find out outside what happened; retry looks it up again" in incident["reason"]
     assert patient.job(instance)["state"] == "failed"
 
 
@@ -344,12 +344,13 @@ def test_a_defect_in_the_step_is_an_incident_and_the_money_stays_recorded(
     assert company.charge_state(instance) == "succeeded"
 
 
+@pytest.mark.parametrize(("times", "state"), [(1, "succeeded"), (2, "confirming")])
 def test_a_defect_while_the_charge_is_recorded_is_an_incident_of_its_job_alone(
-    company: Company, pay: RecordingConnector, monkeypatch: pytest.MonkeyPatch
+    company: Company, pay: RecordingConnector, monkeypatch: pytest.MonkeyPatch, times: int, state: str
 ) -> None:
     pay.otherwise = charging
     bad, good = company.approved("bad"), company.approved("good")
-    real, failing = committing.charges.apply, iter([True])
+    real, failing = committing.charges.apply, iter([True] * times)
 
     def apply(*arguments: Any) -> Any:
         return broken() if next(failing, False) else real(*arguments)
@@ -357,7 +358,7 @@ def test_a_defect_while_the_charge_is_recorded_is_an_incident_of_its_job_alone(
     monkeypatch.setattr(committing.charges, "apply", apply)
     assert company.work(concurrency=1).incidents == 1
     [incident] = resolving.open_incidents(company.runtime)
-    assert (incident["kind"], incident["instance"], company.charge_state(bad)) == ("defect", bad, "confirming")
+    assert (incident["kind"], incident["instance"], company.charge_state(bad)) == ("defect", bad, state)
     assert company.instance(good).state == "completed"
 
 

@@ -274,7 +274,7 @@ def test_a_charge_in_doubt_is_settled_by_what_a_person_knows(
 def test_money_that_was_taken_is_not_resolved_away(charging_company: tuple[Company, KeepingConnector]) -> None:
     company, card = charging_company
     instance = broken_off(company, card, charged_to(ChargeState.SUCCEEDED))  # taken, and the diagram couldn't go on
-    with pytest.raises(DataRefused, match="Expected nothing charged for .*, but the ledger says that it was. Do: --done"):
+    with pytest.raises(DataRefused, match=r"Expected nothing charged for .*, but the ledger says that it was\. Do: --done"):
         resolving.resolve(company.runtime, "x1", "No.", "olivia", Ended("declined"))
     assert company.charge_state(instance) == "succeeded"
     resolving.resolve(company.runtime, "x1", "Yes.", "olivia", Done({"payment_id": "pi_j1"}))

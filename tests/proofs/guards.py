@@ -99,7 +99,7 @@ def run_in_any_mode(run: ChargeRun) -> Any:
     return run._continue(row)
 
 
-INSTANCE_LOCK = Rewritten(("SELECT instances.", "SELECT user_tasks."), " FOR UPDATE( OF instances, user_tasks)?$")
+INSTANCE_LOCK = Rewritten(("SELECT instances.", "SELECT user_tasks."), " FOR NO KEY UPDATE( OF instances, user_tasks)?$")
 INSTANCE_REVISION = always("UPDATE instances", r"instances\.revision = (?:\?|%\(\w+\)s(?:::\w+)?)")
 TASK_KEY = Dropped("user_tasks", ("instance_id", "token"))
 HISTORY_KEY = Dropped("history", ("instance_id", "number"))
@@ -108,7 +108,7 @@ BILL_KEY = Dropped("bills", ("process", "customer", "period"))
 CLAIM = always("UPDATE user_tasks", r"user_tasks\.state = (?:\?|%\(\w+\)s(?:::\w+)?)")
 CHARGE_KEY = Dropped("charges", ("charge_key",))
 CHARGE_BILL = Dropped("charges", ("process", "customer", "period"))
-TIMER_LOCK = Rewritten(("SELECT timers.",), " FOR UPDATE OF instances SKIP LOCKED")
+TIMER_LOCK = Rewritten(("SELECT timers.",), " FOR NO KEY UPDATE OF instances SKIP LOCKED")
 
 _STEP_GUARDS: Mapping[str, Removal] = {"lock": INSTANCE_LOCK, "revision": INSTANCE_REVISION, "task key": TASK_KEY}
 _ONE_TASK = on_postgresql(test_interleavings.test_two_who_complete_a_task_at_once_leave_one_next_task)
