@@ -39,8 +39,9 @@ COLUMNS = (
 def charges(states: tuple[str, ...], after: str | None, limit: int, database: str, as_json: bool, **filters: str | None) -> None:
     """List the charge ledger: what was to be charged for whom, and what became of it.
 
-    By period and customer, with totals on stderr. Only what is succeeded is money. What is unknown or confirming is in doubt:
-    LOOKED UP says when a worker finds out, or which incident waits for a person; the others show when they changed last.
+    By period and customer, with the totals of those listed on stderr. Only what is succeeded is money. What is unknown or
+    confirming is in doubt: LOOKED UP says when a worker finds out, or which incident waits for a person; the others show when
+    they changed last.
     """
     from engine.services.ledger import list_charges, totals
 

@@ -81,7 +81,13 @@ def retry(incident_id: str, wait: int, database: str, user: str | None, live: bo
 @click.argument("incident_id", metavar="INCIDENT", shell_complete=complete_incident)
 @click.option("--reason", required=True, metavar="TEXT", help="Why; recorded.")
 @click.option("--done", is_flag=True, help="A job's work was done otherwise; its instance goes on.")
-@click.option("--set", "results", multiple=True, metavar="NAME=VALUE", help="With --done: a result, as the connector names it.")
+@click.option(
+    "--set",
+    "results",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="With --done: a result, as the connector names it: payment_intent=pi_...",
+)
 @click.option("--error", metavar="CODE", help="A job ended in this BPMN error; its instance takes that boundary event.")
 @options(database_option, user_option, json_option)
 def resolve(

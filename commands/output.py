@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 
+from engine.model.moment import format_moment
+
 _KEPT = "\n\u200c\u200d"  # names and emoji need the two joiners
 
 
@@ -37,7 +39,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
+        return format_moment(value)
     return value
 
 

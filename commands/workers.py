@@ -101,7 +101,8 @@ class _Teller:
 def workers(name: str | None, stopped: bool, database: str, as_json: bool) -> int:
     """List the workers of this database. Exit code 0 when at least one of them lives and takes work, 3 when none does.
 
-    A worker that has shown no sign of life for a minute is lost: others take its jobs when their leases end.
+    A worker that has shown no sign of life for a minute is lost: others take its jobs when their leases end. HOLDS counts the
+    jobs that it held at its last sign of life, AT ONCE those that it works on at the same time; the others wait for their turn.
     """
     from engine.services.presence import list_workers
 
@@ -110,9 +111,9 @@ def workers(name: str | None, stopped: bool, database: str, as_json: bool) -> in
     if as_json:
         print_json(found)
     elif found:
-        columns = ("WORKER", "HOST", "PROCESS", "VERSION", "STATE", "IN FLIGHT", "SINCE", "LAST SEEN", "CONNECTORS")
+        columns = ("WORKER", "HOST", "PROCESS", "VERSION", "STATE", "HOLDS", "AT ONCE", "SINCE", "LAST SEEN", "CONNECTORS")
         rows = [_row(worker) for worker in found]
-        print_table(columns, rows, right=("PROCESS", "IN FLIGHT"))
+        print_table(columns, rows, right=("PROCESS", "HOLDS", "AT ONCE"))
     if any(worker.alive for worker in found):
         return 0
     say(f"No worker {f'of the name {name!r} ' if name else ''}lives. Do: run-process work.")
@@ -120,6 +121,6 @@ def workers(name: str | None, stopped: bool, database: str, as_json: bool) -> in
 
 
 def _row(worker: WorkerView) -> tuple[object, ...]:
-    flying = f"{worker.in_flight}/{worker.concurrency}"
-    seen = (worker.started_at, worker.seen_at, " ".join(worker.topics))
-    return (worker.name, worker.host, worker.process_id, worker.program, worker.state, flying, *seen)
+    seen = f"{worker.seen_at:%Y-%m-%d %H:%M:%SZ}"  # lost after a minute: seconds count
+    does = (worker.state, worker.in_flight, worker.concurrency, worker.started_at, seen, " ".join(worker.topics))
+    return (worker.name, worker.host, worker.process_id, worker.program, *does)

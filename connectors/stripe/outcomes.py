@@ -12,6 +12,7 @@ from connectors.stripe.amounts import to_stripe
 from connectors.stripe.declines import AUTHENTICATION_REQUIRED, CANCELED, CARD_DECLINED, UNEXPLAINED, message_for
 from connectors.stripe.intents import Failure, Intent, Trouble
 from engine.connector import BusinessError, ChargeResult, ChargeState, Completed, Fatal, Retryable, Unknown
+from engine.model.moment import format_moment
 from engine.model.money import format_money
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def completed(row: Charge, intent: Intent) -> Completed:
             "payment_intent": intent.id,
             "amount": row.request.amount,
             "currency": row.request.currency,
-            "charged_at": intent.charged_at.isoformat().replace("+00:00", "Z"),
+            "charged_at": format_moment(intent.charged_at),
         },
         _result(row, ChargeState.SUCCEEDED, charged_at=intent.charged_at),
     )

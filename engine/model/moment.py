@@ -32,3 +32,8 @@ def parse_moment(text: str) -> datetime:
         f"Expected a date, or a date and time, as ISO 8601 writes them, but {shown(text)} is none. "
         "Do: write one as in 2026-12-01 or 2026-12-01T09:00:00Z (without a zone, UTC is meant)."
     )
+
+
+def format_moment(moment: datetime) -> str:
+    """An aware moment as programs read it: ISO 8601 in UTC, with `Z`."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -29,6 +29,7 @@ from engine.execution.transition import (
     UserTaskOpened,
 )
 from engine.model.identifiers import Kind, format_id
+from engine.model.moment import format_moment
 from engine.services.runtime import Runtime
 from engine.store import charges, history, incidents, instances, jobs, messages, timers, user_tasks
 from engine.store.history import Head
@@ -168,7 +169,7 @@ def _(effect: TimerStarted, application: _Application) -> list[Event]:
             "created_at": application.now,
         },
     )
-    details = {"timer": format_id(Kind.TIMER, number), "flow_node": effect.flow_node, "due_at": effect.due_at.isoformat()}
+    details = {"timer": format_id(Kind.TIMER, number), "flow_node": effect.flow_node, "due_at": format_moment(effect.due_at)}
     return [("timer_started", details)]
 
 

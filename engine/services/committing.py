@@ -18,6 +18,7 @@ from engine.execution.advance import advance
 from engine.execution.state import load_state
 from engine.execution.transition import CompleteJob, FailJob
 from engine.model.identifiers import Kind, format_id
+from engine.model.moment import format_moment
 from engine.model.text import shown, with_remedy
 from engine.services.applying import apply_transition
 from engine.services.job_running import MOST_LOSSES
@@ -111,7 +112,7 @@ class _Commit:
             case Completed():
                 trigger = CompleteJob(self.job.token, outcome.outputs)
                 at = self.step(trigger, "job_completed", {"outputs": dict(outcome.outputs)})
-                return replace(self.job, state=jobs.DONE, ended_at=at, lease_until=None, worker=None)
+                return replace(self.job, state=jobs.DONE, ended_at=at, lease_until=None, worker=None, last_error=None)
             case BusinessError():
                 details = {"error": outcome.code, "reason": outcome.message}
                 self.step(FailJob(self.job.token, outcome.code, outcome.message), "job_failed", details)
@@ -177,7 +178,7 @@ class _Commit:
         run_at = self.runtime.now() + pause * (1 + random.random() / 10)  # noqa: S311 - spreads load; nothing secret
         jobs.postpone(self.connection, self.job.id, run_at, reason, failures=failures, look_ups=look_ups)
         if (failures, look_ups) != (self.job.failures, self.job.look_ups):  # what is put off for a moment is no event
-            self._note("job_postponed", {"reason": reason, "next_at": run_at.isoformat()})
+            self._note("job_postponed", {"reason": reason, "next_at": format_moment(run_at)})
 
     def _note(self, event: str, details: Mapping[str, Any]) -> None:
         entry = {"job": format_id(Kind.JOB, self.job.id), "flow_node": self.job.flow_node, **details}

@@ -9,11 +9,11 @@ from typing import Any, TypeAlias
 from sqlalchemy import Connection
 
 from engine.connector import ChargeResult, ChargeState, Connector, KeepsCharges, Value
-from engine.errors import ChargeInDoubt, DataRefused, InstanceNotActive, NotFound
+from engine.errors import ChargeInDoubt, DataRefused, EngineError, InstanceNotActive, NotFound
 from engine.execution.state import load_state
 from engine.execution.transition import CompleteJob, FailJob
 from engine.model.identifiers import Kind, format_id, parse_id
-from engine.model.text import did_you_mean, shown
+from engine.model.text import did_you_mean, shown, with_remedy
 from engine.services.applying import apply_transition
 from engine.services.runtime import Runtime
 from engine.services.views import incident_json
@@ -134,7 +134,14 @@ def _end_job(
             )
     _settle_charges(connection, runtime, job, settled, reason, by)
     executable = runtime.executable(connection, instance.process, instance.version)
-    transition = advance(executable, load_state(instance.token_state), trigger, runtime.clock)
+    try:
+        transition = advance(executable, load_state(instance.token_state), trigger, runtime.clock)
+    except EngineError as error:
+        if not isinstance(verdict, Done):
+            raise
+        named = ", ".join(getattr(runtime.connectors.get(job.topic), "outputs", {})) or "nothing"
+        remedy = f"give the results that the diagram needs with --set NAME=VALUE; {job.topic} gives {named}."
+        raise DataRefused(with_remedy(str(error), remedy)) from error
     apply_transition(connection, runtime, instance, executable, transition, ("job_resolved", event), by)
 
 
@@ -195,7 +202,7 @@ def cancel(runtime: Runtime, instance_id: str, reason: str, by: str) -> bool:
         if any(state.in_doubt for state in states):
             raise ChargeInDoubt(
                 f"Expected no charge of {instance_id} under way, but the outcome of one isn't known yet. "
-                "Do: run-process work --until-idle (after run-process retry, where it has an incident), then decide."
+                "Do: run-process charges says when a worker looks it up next, or which incident to retry or resolve; then decide."
             )
         now = runtime.now()
         instances.save(connection, instance, instance.token_state, {"state": instances.CANCELLED, "ended_at": now})

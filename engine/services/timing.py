@@ -12,6 +12,7 @@ from engine.execution.advance import advance
 from engine.execution.state import load_state
 from engine.execution.transition import FireTimer
 from engine.model.identifiers import Kind, format_id
+from engine.model.moment import format_moment
 from engine.services.applying import apply_transition
 from engine.services.raising import Trouble, raise_incident, unexpected
 from engine.services.runtime import Runtime
@@ -79,7 +80,7 @@ def _step(connection: Connection, runtime: Runtime, instance: InstanceRow, timer
         timers.withdraw_all(connection, instance.id, runtime.now())
         return
     executable = runtime.executable(connection, instance.process, instance.version)
-    details = {"timer": format_id(Kind.TIMER, timer.id), "flow_node": timer.flow_node, "due_at": timer.due_at.isoformat()}
+    details = {"timer": format_id(Kind.TIMER, timer.id), "flow_node": timer.flow_node, "due_at": format_moment(timer.due_at)}
     transition = advance(executable, load_state(instance.token_state), FireTimer(timer.token), runtime.clock)
     apply_transition(connection, runtime, instance, executable, transition, ("timer_fired", details), by)
 

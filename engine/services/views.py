@@ -273,7 +273,10 @@ def work_line(done: JobRow | MessageRow | TimerRow) -> str:
 
 
 def _job_line(job: JobRow) -> str:
+    if job.state == "leased":
+        return f"not done yet, {job.worker} is at it"
     if job.state == "ready":
-        after = f" after {job.last_error}" if job.last_error else ""
-        return f"waits until {job.run_at:%Y-%m-%d %H:%M:%SZ}{after}"
-    return job.state + (f" {job.last_error}" if job.last_error and job.state != "done" else "")
+        return f"waits until {job.run_at:%Y-%m-%d %H:%M:%SZ} after {job.last_error}" if job.last_error else "waits for a worker"
+    if job.state == "done":
+        return f"done, ended in {job.last_error}" if job.last_error else "done"
+    return job.state + (f" {job.last_error}" if job.last_error else "")

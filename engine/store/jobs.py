@@ -182,7 +182,7 @@ def put_back(connection: Connection, number: int, run_at: datetime) -> None:
 
 def note(connection: Connection, number: int, error: str) -> None:
     """Keep what a job ended in, where that was not what was hoped for."""
-    connection.execute(update(jobs).where(jobs.c.id == number, jobs.c.last_error.is_(None)).values(last_error=error))
+    connection.execute(update(jobs).where(jobs.c.id == number).values(last_error=error))
 
 
 def fail(connection: Connection, number: int, error: str) -> None:
@@ -192,8 +192,8 @@ def fail(connection: Connection, number: int, error: str) -> None:
 
 
 def close(connection: Connection, instance: int, token: int, state: str, at: datetime) -> None:
-    """A job is done or withdrawn."""
-    values = {"state": state, "ended_at": at, "lease_until": None, "worker": None}
+    """A job is done or withdrawn; what had kept it from that before is in the history."""
+    values = {"state": state, "ended_at": at, "lease_until": None, "worker": None, "last_error": None}
     _CLOSE.change(connection, {"of_instance": instance, "of_token": token, **values})
 
 

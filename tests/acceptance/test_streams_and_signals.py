@@ -144,3 +144,19 @@ def test_a_worker_that_stood_still_beyond_its_lease_saves_nothing(
     assert {entry["by"] for entry in approved("history", "i1", "--json").json if "job_" in entry["event"]} >= {"worker other"}
     assert [charge["state"] for charge in approved("show", "i1", "--json").json["charges"]] == ["succeeded"]
     assert slow.control.state()["charges_taken"] <= charged + 1  # the sandbox remembers this bill from other tests
+
+
+def test_a_retry_that_is_not_waited_for_says_who_is_at_it(approved: Program, slow: Sandbox, stripe: dict[str, str]) -> None:
+    approved("work", "--until-idle", code=3)  # without a key: an incident
+    slow.control.set_latency(3_000)
+    worker = approved.start("work", "--name", "w1", **stripe)
+    try:
+        _wait_until(lambda: approved.start("workers").wait(PATIENCE_SECONDS) == 0)
+        assert approved("retry", "x1", "--wait", "2", **stripe).stdout == "j1 i1 stripe.charge: not done yet, w1 is at it\n"
+        heading, shown = approved("workers").stdout.splitlines()
+        assert "STATE    HOLDS  AT ONCE" in heading
+        assert "working      0       20" in shown or "working      1       20" in shown
+    finally:
+        slow.control.set_latency(0)
+        worker.send_signal(signal.SIGTERM)
+        worker.communicate(timeout=PATIENCE_SECONDS)

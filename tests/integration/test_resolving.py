@@ -5,17 +5,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import insert, update
 
-from engine.connector import ChargeState, Fatal, Retryable
+from engine.connector import BusinessError, ChargeState, Fatal, Retryable
 from engine.errors import AlreadyBilled, ChargeInDoubt, DataRefused, EngineError, InstanceNotActive, NotFound
 from engine.services import inspecting, presence, rerunning, resolving, worklist
 from engine.services.resolving import Done, Ended
 from engine.services.runtime import Runtime
 from engine.services.starting import reuse
+from engine.services.views import work_line
 from engine.services.working import Worker
 from engine.store.tables import incidents, messages
 from tests.builders.company import Company
@@ -241,6 +243,7 @@ def test_work_that_a_person_says_ended_in_an_error_takes_the_boundary_event(comp
         (Ended("declind"), 'an error of pay, but "declind" is none. Do: write "declined"'),
         (Done({"payment": "7"}), 'an output of pay, but "payment" is none. Do: write "payment_id"'),
         (Done({"payment_id": 7}), "receipt: Expected text"),
+        (Done({}), "Do: give the results that the diagram needs with --set NAME=VALUE; pay gives payment_id"),
     ],
 )
 def test_a_verdict_that_does_not_fit_changes_nothing(company: Company, pay: RecordingConnector, verdict: Any, says: str) -> None:
@@ -325,6 +328,20 @@ def test_a_retried_job_whose_connector_nobody_has_waits_for_a_worker_that_has_it
     assert retried(elsewhere, "x1", patience=0).state == "ready"
     company.work()
     assert company.instance(instance).state == "completed"
+
+
+def test_a_retried_job_that_ends_in_an_error_is_not_told_as_if_all_were_well(company: Company, pay: RecordingConnector) -> None:
+    instance = broken_off(company, pay, Retryable("Busy."), Fatal("Down."), BusinessError("declined", "The card was declined."))
+    company.runtime.clock.advance(timedelta(hours=1))  # type: ignore[attr-defined] # tests turn it
+    company.work()
+    assert work_line(retried(company, "x1")) == f"j1 {instance} pay: done, ended in declined: The card was declined."
+    assert company.task(instance).flow_node == "call"
+
+
+def test_a_job_that_works_at_last_keeps_no_word_of_what_kept_it(company: Company, pay: RecordingConnector) -> None:
+    instance = broken_off(company, pay)
+    assert work_line(retried(company, "x1")) == f"j1 {instance} pay: done"
+    assert company.job(instance)["last_error"] is None
 
 
 def test_a_living_worker_runs_a_retried_job_and_is_waited_for(company: Company, pay: RecordingConnector) -> None:
