@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from engine.clock import TurnedClock
 from engine.connector import ChargeRequest, ChargeState, JobContext, JobRequest, Outcome, Retryable
@@ -18,8 +18,9 @@ from engine.services.handing_over import deliver_next
 from engine.services.resolving import open_incidents
 from engine.services.runtime import Runtime
 from engine.services.timing import fire_next
-from engine.store import charges, instances, jobs, messages
-from engine.store.database import Database
+from engine.store import charges, instances, jobs, messages, workers
+from engine.store import database as store
+from engine.store.database import Database, may_pass
 from engine.store.jobs import JobRow
 from engine.store.tables import charges as ledger
 from tests.builders.company import Company, definition
@@ -279,3 +280,29 @@ def test_cancelling_while_a_charge_is_begun_waits_and_is_no_deadlock(company: Co
         company.work()
     assert cancelled.result()
     assert (company.instance(instance).state, company.charge_state(instance)) == ("cancelled", "prepared")
+
+
+@on_postgresql
+def test_who_stands_still_in_a_transaction_is_in_nobodys_way_for_long(
+    database_url: str, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "_IDLE_SECONDS", 0.2)
+    still, other = Database(database_url), Database(database_url)
+    worker = {"name": "w1", "host": "h", "process_id": 1, "program": "p", "topics": [], "concurrency": 1}
+    with other.transaction() as connection:
+        number = workers.add(connection, worker, clock.now())
+
+    def stand_still() -> None:
+        with still.transaction() as held:
+            workers.seen(held, number, "working", 1, clock.now())
+            with other.transaction() as connection:  # waits until the server takes back what the first one holds
+                assert workers.seen(connection, number, "working", 2, clock.now())
+            workers.seen(held, number, "working", 3, clock.now())
+
+    with pytest.raises(DBAPIError) as ended:
+        stand_still()
+    assert may_pass(ended.value)
+    with still.transaction() as connection:  # and it goes on with another connection
+        assert [row.in_flight for row in workers.listing(connection)] == [2]
+    still.close()
+    other.close()
