@@ -26,7 +26,7 @@ SCHEMA = "0002"
 
 _BUSY_MILLISECONDS = 30_000
 _IDLE_SECONDS = 10.0
-"""PostgreSQL takes a transaction back in which nothing was asked for so long. Ours take milliseconds, so its process stands still,
+"""PostgreSQL takes a transaction back in which nothing is asked for so long. Ours take milliseconds, so its process stands still
 and keeps everybody else from what it has locked."""
 _MOST_CONNECTIONS = 20
 
