@@ -11,6 +11,7 @@ import stripe
 
 from connectors.email.send import EmailSend
 from connectors.stripe.charge import StripeCharge
+from connectors.stripe.rate import MOST
 from connectors.stripe_sandbox.client import SandboxControl
 from engine.clock import Clock, SystemClock, TurnedClock
 from engine.services.configuration import Configuration
@@ -29,7 +30,7 @@ class CardOffice:
         """`patience` is how long a worker waits for Stripe's answer, in seconds."""
         self.stripe_url = stripe_url
         self.database = database
-        charge = StripeCharge(KEY, stripe_url, live=False, read_timeout=patience)
+        charge = StripeCharge(KEY, stripe_url, live=False, read_timeout=patience, rate=MOST)
         mail = EmailSend(mails.as_uri(), "Billing <billing@example.com>")
         self._runtime = Runtime(database, SystemClock(), {each.topic: each for each in (charge, mail)}, lambda: configuration)
 
