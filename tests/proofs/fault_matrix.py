@@ -25,6 +25,7 @@ from typing import Any
 
 from connectors.stripe_sandbox import start_sandbox
 from engine.services.configuration import Configuration
+from engine.services.working import Backlog
 from tests.proofs.auditing import audit
 from tests.proofs.card_office import CardOffice, approve_bill
 from tests.proofs.faults import FAULTS, fault_named
@@ -35,6 +36,7 @@ from tests.proofs.traps import Point, Trap, TrappedDatabase, trap_requests
 RESTARTS = {"1 min": timedelta(minutes=1), "25 h": timedelta(hours=25), "31 d": timedelta(days=31)}
 REQUESTS = {"create": "/v1/payment_intents", "confirm": "/v1/payment_intents/*/confirm"}
 NONE = "none"
+_CLEAN_UP = timedelta(hours=26)  # it leaves an intent alone for 25
 _PAUSES = (timedelta(minutes=1), timedelta(minutes=5), timedelta(hours=1), timedelta(days=1)) * 2
 _SIGNS_OF_LIFE = ("commit workers=working", "commit jobs, workers=working")  # by the machine's time: they come or don't
 _OF_NO_BILL = {"workers", "chores", "rate_limits"}
@@ -139,13 +141,18 @@ class Life:
         return customer
 
     def _work_until_settled(self, *pauses: timedelta) -> None:
-        """Both clocks are turned by each pause in turn, while anything is left that will be due later."""
-        control = self.office.control()
+        """Both clocks are turned by each pause in turn, while anything is left that will be due later; and once more, so that the
+        clean-up at Stripe has its turn after the charge. In the charge's own round either of the two may come first.
+        """
         for pause in pauses:
-            control.advance(pause.total_seconds())
-            backlog = self.office.company(self.office.clock_of_stripe()).work(concurrency=2)
+            backlog = self._work_after(pause)
             if not backlog.jobs and not backlog.messages:
-                return
+                break
+        self._work_after(_CLEAN_UP)
+
+    def _work_after(self, pause: timedelta) -> Backlog:
+        self.office.control().advance(pause.total_seconds())
+        return self.office.company(self.office.clock_of_stripe()).work(concurrency=2)
 
 
 @dataclass

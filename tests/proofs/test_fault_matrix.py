@@ -47,7 +47,7 @@ def check(found: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     assert found["wrong"] == []
     assert found["incidents"] == []  # one trouble and one kill never use up what is tried
     # What lies behind a pause with jitter isn't on every way; a case without its kill is judged all the same.
-    assert len(found["not_reached"]) <= found["cases"] / 20
+    assert len(found["not_reached"]) <= found["cases"] / 50
     assert found["charged"] == found["cases"]
     assert set(found["restart"]) == set(RESTARTS)
     assert set(found["trouble"]) == {case.trouble for case in troubles()}
