@@ -18,8 +18,9 @@ from engine.services.timing import fire, fire_next
 from engine.store import instances, timers
 from engine.store.database import Database
 from engine.store.timers import TimerRow
-from tests.builders.company import Company, definition
+from tests.builders.company import Company
 from tests.builders.drawing import boundary_timer, end, form_field, user, wait
+from tests.builders.timers import deployed, fire_all, timers_of
 from tests.doubles.context import START
 
 DAY = timedelta(days=1)
@@ -35,12 +36,6 @@ WAYS = {"remind": "remind -> nudge -> reminded", "late": "late -> escalate -> de
 PAUSED = {"charge": "charge -> pause -> next -> end"}
 
 
-def deployed(runtime: Runtime, nodes: dict[str, str], ways: dict[str, str]) -> Company:
-    opened = Company(runtime)
-    opened.deploy(definition(nodes, ways))
-    return opened
-
-
 @pytest.fixture
 def reminding(runtime: Runtime) -> Company:
     """The company with an approval that is reminded of after three days, and goes to the director after five."""
@@ -51,17 +46,6 @@ def to_approve(company: Company, customer: str = "acme") -> str:
     instance = company.start(customer)
     company.enter(instance)
     return instance
-
-
-def fire_all(runtime: Runtime) -> list[TimerRow]:
-    fired = []
-    while (timer := fire_next(runtime, "worker w1")) is not None:
-        fired.append(timer)
-    return fired
-
-
-def timers_of(company: Company, instance: str) -> dict[str, str]:
-    return {timer["flow_node"]: timer["state"] for timer in company.details(instance)["timers"]}
 
 
 def complete(company: Company, task: str, values: dict[str, Any]) -> None:

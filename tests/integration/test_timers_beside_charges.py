@@ -11,32 +11,15 @@ from engine.connector import BusinessError, ChargeState, Fatal, JobContext, JobR
 from engine.services import resolving
 from engine.services.runtime import Runtime
 from engine.services.timing import fire_next
-from engine.store.timers import TimerRow
-from tests.builders.company import Company, definition
+from tests.builders.company import Company
 from tests.builders.drawing import boundary_timer
+from tests.builders.timers import deployed, fire_all, timers_of
 from tests.doubles.connectors import RecordingConnector, charge_of, charge_up_to, charged_to
 
 MINUTE = timedelta(minutes=1)
 
 HURRY = {"hurry": boundary_timer("hurry", "charge", "PT10M")}
 HURRY_WAYS = {"hurry": "hurry -> call"}
-
-
-def deployed(runtime: Runtime, nodes: dict[str, str], ways: dict[str, str]) -> Company:
-    opened = Company(runtime)
-    opened.deploy(definition(nodes, ways))
-    return opened
-
-
-def fire_all(runtime: Runtime) -> list[TimerRow]:
-    fired = []
-    while (timer := fire_next(runtime, "worker w1")) is not None:
-        fired.append(timer)
-    return fired
-
-
-def timers_of(company: Company, instance: str) -> dict[str, str]:
-    return {timer["flow_node"]: timer["state"] for timer in company.details(instance)["timers"]}
 
 
 def task_names(company: Company, instance: str) -> list[str]:
