@@ -197,7 +197,6 @@ def _(effect: MessageThrown, application: _Application) -> list[Event]:
         application.connection,
         {
             "instance_id": application.instance.id,
-            "number": messages.count_thrown(application.connection, application.instance.id) + 1,
             "name": effect.message,
             "flow_node": effect.flow_node,
             "data": dict(handed.data),

@@ -14,7 +14,7 @@ from engine.store.jobs import JobRow
 
 
 class JobLedger:
-    """The `ChargeLedger` of one leased job. Each method is one transaction that first checks the fencing token."""
+    """The `ChargeLedger` of one leased job. Each method is one transaction that checks the fencing token."""
 
     def __init__(self, runtime: Runtime, job: JobRow) -> None:
         self._runtime = runtime
@@ -40,5 +40,7 @@ class JobLedger:
 
     def _do(self, change: Callable[[Connection], Charge]) -> Charge:
         with self._runtime.database.transaction() as connection:
-            jobs.check_fence(connection, self._job.id, self._job.fence)
-            return change(connection)
+            held = jobs.lock_held(connection, self._job.id)
+            charge = change(connection)  # sent with the lock: if it isn't ours to change, all of it is taken back
+            jobs.check_fence(held(), self._job.id, self._job.fence)
+            return charge

@@ -24,7 +24,7 @@ from engine.services.applying import apply_transition
 from engine.services.job_running import MOST_LOSSES
 from engine.services.raising import Trouble, raise_incident, unexpected
 from engine.services.runtime import Runtime
-from engine.store import charges, history, incidents, instances, jobs
+from engine.store import charges, history, incidents, jobs
 from engine.store.database import may_pass
 from engine.store.instances import InstanceRow
 from engine.store.jobs import JobRow
@@ -80,8 +80,8 @@ class _CantGoOn(Exception):
 
 
 def _begin(connection: Connection, runtime: Runtime, job: JobRow, by: str) -> _Commit:
-    instance = instances.lock(connection, job.instance, ended_too=True)
-    jobs.check_fence(connection, job.id, job.fence)
+    instance, held = jobs.lock_with_instance(connection, job.id)
+    jobs.check_fence(held, job.id, job.fence)
     return _Commit(connection, runtime, job, instance, by)
 
 

@@ -117,13 +117,14 @@ class _Line:
         # If the database fails, those that are done come back when their time to be used is over. What a crash of its machine
         # makes it forget costs requests that are refused and tried again.
         with self._database.transaction(durable=False) as connection:
-            turn = rate_limits.take_turn(connection, self._permits, count)
-            self._note_difference(self._stopwatch.seconds() - turn.now / _MICROSECONDS)
-            rate_limits.give_back(connection, map(self._given_back, done))
-            taken = rate_limits.take(connection, self._permits, count, turn.begin, int((_HOLD + _GRACE) * _MICROSECONDS))
-            if not taken:
+            hold = int((_HOLD + _GRACE) * _MICROSECONDS)
+            given = rate_limits.exchange(connection, self._permits, map(self._given_back, done), count, hold)
+        turn = given()
+        self._note_difference(self._stopwatch.seconds() - turn.now / _MICROSECONDS)
+        if not turn.permits:
+            with self._database.transaction() as connection:
                 rate_limits.prepare(connection, self._permits)
-        for number, permit in enumerate(taken):
+        for number, permit in enumerate(turn.permits):
             free = permit.free_at / _MICROSECONDS + self._difference
             begin = max(free, (turn.begin + number * self._permits.step) / _MICROSECONDS + self._difference)
             self._slots.append(_Slot(begin, free + _HOLD, permit))

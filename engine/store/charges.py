@@ -101,11 +101,9 @@ def find(connection: Connection, charge_key: str) -> Charge | None:
 
 def prepare(connection: Connection, request: ChargeRequest, instance: int, at: datetime) -> Charge:
     """The charge's row, made from `request` when there is none."""
+    values = {**_frozen(request, instance), "generation": 1, "created_at": at, "updated_at": at}
+    _ADD[connection.dialect.name].post(connection, values)  # where there is one, it stays as it is
     existing = find(connection, request.charge_key)
-    if existing is None:
-        values = {**_frozen(request, instance), "generation": 1, "created_at": at, "updated_at": at}
-        _ADD[connection.dialect.name].change(connection, values)  # another worker may be first; then its row is the one
-        existing = find(connection, request.charge_key)
     assert existing is not None
     return existing
 

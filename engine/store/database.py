@@ -6,6 +6,7 @@ begins, so that what it read cannot have changed when it writes.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -19,7 +20,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import QueuePool
 
 from engine.errors import ConfigurationInvalid, StateUnknown
-from engine.store.prepared import send
+from engine.store import sending
+from engine.store.sending import send
 
 SCHEMA = "0002"
 """The newest migration this program knows."""
@@ -144,7 +146,12 @@ def _create_engine(url: str, *, create: bool) -> Engine:
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     else:
+        logging.getLogger("psycopg").setLevel(logging.ERROR)  # what it warns of when a connection is lost is raised as well
         event.listen(engine, "connect", _set_up_postgresql)
+        event.listen(engine, "begin", sending.begin)
+        event.listen(engine, "commit", sending.commit)
+        event.listen(engine, "rollback", sending.forget)
+        event.listen(engine, "before_cursor_execute", sending.flush_before, retval=True)
     return engine
 
 
@@ -162,6 +169,7 @@ def _check_file(name: str | None, *, create: bool) -> None:
 
 def _set_up_postgresql(connection: Any, _record: Any) -> None:
     """Whoever stands still in a transaction, or has died while waiting for a lock, is in nobody's way for long."""
+    connection.autocommit = True  # we say BEGIN ourselves, together with the first statement
     with connection.cursor() as cursor:
         cursor.execute(f"SET idle_in_transaction_session_timeout = {int(_IDLE_SECONDS * 1000)}")
         # not on every system that PostgreSQL runs on
@@ -169,7 +177,6 @@ def _set_up_postgresql(connection: Any, _record: Any) -> None:
             "DO $$ BEGIN PERFORM set_config('client_connection_check_interval', '1s', false); "
             "EXCEPTION WHEN invalid_parameter_value THEN NULL; END $$"
         )
-    connection.commit()
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:

@@ -6,10 +6,10 @@ token (`fence`), and nothing is saved for a job but with the newest one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
@@ -18,7 +18,11 @@ from engine.model.identifiers import Kind, format_id, unknown
 from engine.store import instances
 from engine.store.instances import InstanceRow
 from engine.store.prepared import Prepared
+from engine.store.tables import instances as instances_table
 from engine.store.tables import jobs
+
+Held: TypeAlias = tuple[int, str]
+"""How a job is held: its newest lease's fencing token, and its state."""
 
 READY, LEASED, FAILED, DONE, WITHDRAWN = "ready", "leased", "failed", "done", "withdrawn"
 OPEN = (READY, LEASED, FAILED)
@@ -26,7 +30,13 @@ OPEN = (READY, LEASED, FAILED)
 # What every step asks, built once; see the package.
 _ADD = Prepared(insert(jobs))
 _GET = Prepared(select(jobs).where(jobs.c.id == bindparam("job")))
-_LOCK_FENCE = Prepared(select(jobs.c.fence, jobs.c.state).where(jobs.c.id == bindparam("job")).with_for_update())
+_LOCK_HELD = Prepared(select(jobs.c.fence, jobs.c.state).where(jobs.c.id == bindparam("job")).with_for_update(key_share=True))
+_LOCK_WITH_INSTANCE = Prepared(
+    select(instances_table, jobs.c.fence, jobs.c.state)
+    .select_from(instances_table.join(jobs, jobs.c.instance_id == instances_table.c.id))
+    .where(jobs.c.id == bindparam("job"))
+    .with_for_update(of=[instances_table, jobs], key_share=True)
+)
 _LOST = (
     select(jobs.c.id)
     .where(jobs.c.state == LEASED, jobs.c.lease_until <= bindparam("now"), jobs.c.topic.in_(bindparam("topics", expanding=True)))
@@ -155,10 +165,23 @@ def give_back(connection: Connection, number: int, fence: int) -> None:
     _GIVE_BACK.change(connection, {"job": number, "held": fence})
 
 
-def check_fence(connection: Connection, number: int, fence: int) -> None:
-    """Keep the job ours until this transaction ends. Raises LeaseLost when a newer lease exists or the job is over."""
-    row = _LOCK_FENCE.first(connection, {"job": number})
-    newest, state = row or (None, "gone")
+def lock_held(connection: Connection, number: int) -> Callable[[], Held]:
+    """Keep a job from being leased or changed until this transaction ends. What gives how it is held then may be called later."""
+    rows = _LOCK_HELD.ask(connection, {"job": number})
+    return lambda: tuple(next(iter(rows()), (0, "gone")))
+
+
+def lock_with_instance(connection: Connection, number: int) -> tuple[InstanceRow, Held]:
+    """The same with the job's instance, ended or not, which is locked first. Raises NotFound."""
+    row = _LOCK_WITH_INSTANCE.first(connection, {"job": number})
+    if row is None:
+        raise unknown(Kind.JOB, number)
+    return InstanceRow(*row[:-2]), (row[-2], row[-1])
+
+
+def check_fence(held: Held, number: int, fence: int) -> None:
+    """Raises LeaseLost when a newer lease than `fence` exists or the job is over; `held` was read since it was locked."""
+    newest, state = held
     if newest != fence or state != LEASED:
         raise LeaseLost(
             f"Expected to hold the lease of {format_id(Kind.JOB, number)}, but it is {state} under a newer one. "
@@ -194,7 +217,7 @@ def fail(connection: Connection, number: int, error: str) -> None:
 def close(connection: Connection, instance: int, token: int, state: str, at: datetime) -> None:
     """A job is done or withdrawn; what had kept it from that before is in the history."""
     values = {"state": state, "ended_at": at, "lease_until": None, "worker": None, "last_error": None}
-    _CLOSE.change(connection, {"of_instance": instance, "of_token": token, **values})
+    _CLOSE.post(connection, {"of_instance": instance, "of_token": token, **values})
 
 
 def number_of(connection: Connection, instance: int, token: int) -> int:

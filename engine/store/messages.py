@@ -19,8 +19,9 @@ WAITING, DELIVERED, FAILED, SETTLED = "waiting", "delivered", "failed", "settled
 
 # What every step asks, built once; see the package.
 _GET = Prepared(select(messages).where(messages.c.id == bindparam("message")))
-_COUNT = Prepared(select(func.count()).select_from(messages).where(messages.c.instance_id == bindparam("instance")))
-_ADD = Prepared(insert(messages))
+_THROWN = select(func.count()).select_from(messages).where(messages.c.instance_id == bindparam("of_instance"))
+_COUNT = Prepared(_THROWN)
+_ADD = Prepared(insert(messages).values(number=_THROWN.scalar_subquery() + 1))
 _LOCK_DUE = Prepared(
     select(messages)
     .where(messages.c.state == WAITING, messages.c.run_at <= bindparam("now"))
@@ -58,8 +59,8 @@ class MessageRow:
 
 
 def add(connection: Connection, values: Mapping[str, Any]) -> int:
-    """Store a message that has just been thrown, and give its number."""
-    return _ADD.insert(connection, {**values, "state": WAITING, "attempts": 0})
+    """Store a message that has just been thrown, as its instance's next one, and give its id's number."""
+    return _ADD.insert(connection, {**values, "of_instance": values["instance_id"], "state": WAITING, "attempts": 0})
 
 
 def get(connection: Connection, number: int) -> MessageRow:
@@ -115,7 +116,7 @@ def settle(connection: Connection, number: int) -> None:
 
 def count_thrown(connection: Connection, instance: int) -> int:
     """How many messages an instance has thrown."""
-    return int(_COUNT.scalar(connection, {"instance": instance}))
+    return int(_COUNT.scalar(connection, {"of_instance": instance}))
 
 
 def of_instance(connection: Connection, instance: int) -> list[MessageRow]:

@@ -1,26 +1,25 @@
 """Statements that are put together once: written with SQLAlchemy for every database alike, then handed straight to the driver.
 
 What SQLAlchemy does around a statement at each execution takes many times longer than SQLite takes to carry it out. Here that is
-done once for each kind of database: its text, the order of its parameters, and what converts values on the way in and out. The
-transaction and its connection stay SQLAlchemy's, and errors come out as it raises them.
+done once for each kind of database: its text, the order of its parameters, and what converts values on the way in and out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Delete, Dialect, Insert, Select, Update, bindparam
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
+
+from engine.store.sending import Answer, has_listeners, submit
 
 Convert: TypeAlias = Callable[[Any], Any]
 Values: TypeAlias = Mapping[str, Any]
 Statement: TypeAlias = Select[Any] | Insert | Update | Delete
 _NONE: Values = {}
 _MOST_ROWS = 8
-_CURSOR = "run_process_cursor"
 
 
 class Prepared:
@@ -35,13 +34,24 @@ class Prepared:
         self._texts: dict[tuple[str, ...], _Text] = {}
         self._several: dict[int, Prepared] = {}
 
+    def ask(self, connection: Connection, values: Values = _NONE) -> Callable[[], list[list[Any]]]:
+        """What gives every row. Until it is called, the statement may wait for others to be sent with; not beyond the commit."""
+        if _is_watched(connection):
+            found = [list(row) for row in connection.execute(self._statement, values)]
+            return lambda: found
+        text, dialect = self._text(connection.dialect, values), connection.dialect
+        answer = text.execute(connection, values)
+        if isinstance(answer, Answer):
+            return lambda: text.rows(answer, dialect)
+        rows = text.rows(answer, dialect)
+        return lambda: rows
+
     def all(self, connection: Connection, values: Values = _NONE) -> list[list[Any]]:
         """Every row."""
         if _is_watched(connection):
             return [list(row) for row in connection.execute(self._statement, values)]
         text = self._text(connection.dialect, values)
-        cursor = text.execute(connection, values)
-        return text.rows(cursor, connection.dialect)
+        return text.rows(text.execute(connection, values), connection.dialect)
 
     def first(self, connection: Connection, values: Values = _NONE) -> list[Any] | None:
         """The first row of few; None where there is none."""
@@ -58,6 +68,13 @@ class Prepared:
             return connection.execute(self._statement, values).rowcount
         return int(self._text(connection.dialect, values).execute(connection, values).rowcount)
 
+    def post(self, connection: Connection, values: Values) -> None:
+        """Change rows, no matter how many. It may wait for others to be sent with; not beyond the commit."""
+        if _is_watched(connection):
+            connection.execute(self._statement, values)
+        else:
+            self._text(connection.dialect, values).execute(connection, values)
+
     def insert(self, connection: Connection, values: Values) -> int:
         """The number that the new row was given."""
         if _is_watched(connection):
@@ -65,17 +82,17 @@ class Prepared:
             assert key is not None
             return int(key[0])
         cursor = self._text(connection.dialect, values).execute(connection, values)
-        return int(cursor.fetchone()[0] if cursor.description else cursor.lastrowid)
+        return int(cursor.fetchall()[0][0] if cursor.description else cursor.lastrowid)
 
     def insert_each(self, connection: Connection, rows: Sequence[Values]) -> None:
-        """Rows with the same columns, several in one statement: drivers take their time over a batch."""
+        """Rows with the same columns, several in one statement: drivers take their time over a batch. Sent as in `post`."""
         for start in range(0, len(rows), _MOST_ROWS):
             some = rows[start : start + _MOST_ROWS]
             if len(some) == 1:
-                self.change(connection, some[0])
+                self.post(connection, some[0])
             else:
                 given = {f"{name}_{n}": value for n, row in enumerate(some) for name, value in row.items()}
-                self._rows_of(some).change(connection, given)
+                self._rows_of(some).post(connection, given)
 
     def _rows_of(self, rows: Sequence[Values]) -> Prepared:
         several = self._several.get(len(rows))
@@ -94,23 +111,9 @@ class Prepared:
         return text
 
 
-def send(connection: Connection, text: str) -> None:
-    """Hand the driver a statement without values, as it is."""
-    if _has_listeners(connection):
-        connection.exec_driver_sql(text)
-    else:
-        _execute(connection, text, ())
-
-
 def _is_watched(connection: Connection) -> bool:
     """Whether a statement is SQLAlchemy's to carry out: it begins the transaction, or somebody listens."""
-    return not connection.in_transaction() or _has_listeners(connection)
-
-
-def _has_listeners(connection: Connection) -> bool:
-    """Whether somebody is to see or change every statement."""
-    listeners = connection.engine.dispatch
-    return bool(listeners.before_cursor_execute or listeners.after_cursor_execute)
+    return not connection.in_transaction() or has_listeners(connection)
 
 
 @dataclass(slots=True)
@@ -125,12 +128,12 @@ class _Text:
     converts: list[tuple[int, Convert]] | None = None
 
     def execute(self, connection: Connection, values: Values) -> Any:
-        """The driver's cursor, after it."""
+        """The driver's cursor, or what will be like it."""
         if self.fixed:
             values = {**self.fixed, **values}
         if self.positional:
-            return _execute(connection, self.text, [c(values[n]) if c is not None else values[n] for n, c in self.given])
-        return _execute(connection, self.text, {n: c(values[n]) if c is not None else values[n] for n, c in self.given})
+            return submit(connection, self.text, [c(values[n]) if c is not None else values[n] for n, c in self.given])
+        return submit(connection, self.text, {n: c(values[n]) if c is not None else values[n] for n, c in self.given})
 
     def rows(self, cursor: Any, dialect: Dialect) -> list[list[Any]]:
         """What the cursor gives back, converted."""
@@ -164,27 +167,3 @@ def _converts(statement: Statement, description: Any, dialect: Dialect) -> list[
     found = enumerate(zip(statement.exported_columns, description, strict=True))
     made = [(n, column.type.dialect_impl(dialect).result_processor(dialect, told[1])) for n, (column, told) in found]
     return [(position, convert) for position, convert in made if convert is not None]
-
-
-def _execute(connection: Connection, text: str, parameters: Any) -> Any:
-    driver = connection.connection
-    cursor = driver.info.get(_CURSOR)  # each connection has one, whose answer is read before the next statement
-    if cursor is None:
-        cursor = driver.info[_CURSOR] = driver.cursor()
-    try:
-        cursor.execute(text, parameters)
-    except connection.dialect.loaded_dbapi.Error as error:
-        _raise(connection, text, parameters, error)
-    return cursor
-
-
-def _raise(connection: Connection, text: str, parameters: Any, error: Exception) -> NoReturn:
-    """Raise what SQLAlchemy makes of a driver's error. With one lost connection, the idle ones are taken to be lost too."""
-    dialect = connection.dialect
-    driver: Any = dialect.loaded_dbapi.Error
-    lost = dialect.is_disconnect(error, connection.connection.dbapi_connection, None)  # type: ignore[arg-type] # a driver's error
-    raised = DBAPIError.instance(text, parameters, error, driver, connection_invalidated=lost, dialect=dialect)
-    if lost:
-        connection.invalidate(error)
-        connection.engine.dispose()
-    raise raised from error

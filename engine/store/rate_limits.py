@@ -11,13 +11,14 @@ matter.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, bindparam, case, cast, extract, func, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from engine.store.prepared import Prepared
 from engine.store.tables import rate_limits
 
 _FARTHEST = 60_000_000
@@ -56,10 +57,13 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Whose turn it is to take permits: not to be used before `begin`. `now` is when that was said, both by the same clock."""
+    """What a turn gave: `permits` in the order in which they are free, none of them to be used before `begin`. `now` is when
+    that was said, all by the same clock.
+    """
 
     begin: int
     now: int
+    permits: Sequence[Taken]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +74,27 @@ class GivenBack:
     free_at: int
 
 
-def take_turn(connection: Connection, permits: Permits, count: int) -> Turn:
-    """Be the only one to change a service's permits until the transaction ends, and set aside the time to use `count` of them.
+def exchange(connection: Connection, permits: Permits, done: Iterable[GivenBack], count: int, hold: int) -> Callable[[], Turn]:
+    """Give permits back, unless they are held by somebody else by now, and take up to `count`: those that are free first.
 
-    Comes before all else in its transaction.
+    Each may be used for `hold` microseconds. None come before they are prepared.
+
+    Whoever does that is the only one until the transaction ends. So nothing else is to be asked in it, and what was given is
+    looked at after it: on PostgreSQL all of it goes out at once, and who stands still has kept nobody waiting.
     """
-    given = {"service": permits.service, "width": count * permits.step}
-    row = connection.execute(_TAKE_TURN[connection.dialect.name], given).one()
-    return Turn(begin=row.begin, now=row.now)
+    names, held, dialect = permits.names(), hold + permits.period, connection.dialect.name
+    turns = _TAKE_TURN[dialect].ask(connection, {"service": permits.service, "width": count * permits.step})
+    for each in done:
+        _GIVE_BACK.post(connection, {"its_name": each.permit.name, "held": each.permit.held_until, "free_at": each.free_at})
+    which = {"first_name": names[0], "last_name": names[-1], "of_service": permits.service}
+    rows = _TAKE[dialect].ask(connection, {**which, "most": count, "back": count * permits.step, "held": held})
+
+    def turn() -> Turn:
+        [[begin, now]] = turns()
+        taken = (Taken(name, next_free - held, next_free) for name, next_free in rows())
+        return Turn(begin, now, sorted(taken, key=lambda permit: permit.free_at))
+
+    return turn
 
 
 def prepare(connection: Connection, permits: Permits) -> None:
@@ -86,38 +103,21 @@ def prepare(connection: Connection, permits: Permits) -> None:
     connection.execute(_insert(connection.dialect.name).values(rows).on_conflict_do_nothing())
 
 
-def take(connection: Connection, permits: Permits, count: int, begin: int, hold: int) -> Sequence[Taken]:
-    """Take up to `count` permits, those that are free first, in the order in which they are free; none of them before `begin`.
-
-    Each may be used for `hold` microseconds. None come back before they are prepared.
-    """
-    names, held = permits.names(), hold + permits.period
-    given = {"first_name": names[0], "last_name": names[-1], "most": count, "begin": begin, "held": held}
-    rows = connection.execute(_TAKE[connection.dialect.name], given)
-    taken = (Taken(row.name, row.next_free - held, row.next_free) for row in rows)
-    return sorted(taken, key=lambda permit: permit.free_at)
-
-
-def give_back(connection: Connection, permits: Iterable[GivenBack]) -> None:
-    """Let others have permits, unless they are held by somebody else by now."""
-    given = [{"its_name": each.permit.name, "held": each.permit.held_until, "free_at": each.free_at} for each in permits]
-    if given:
-        connection.execute(_GIVE_BACK, given)
-
-
 def _insert(dialect: str) -> Any:
     return (postgresql.insert if dialect == "postgresql" else sqlite.insert)(rate_limits)
 
 
-def _take_turn(dialect: str, now: ColumnElement[int]) -> Any:
+def _take_turn(dialect: str, now: ColumnElement[int]) -> Prepared:
     width = bindparam("width", type_=BigInteger)
     statement = _insert(dialect).values(name=bindparam("service"), next_free=now + width)
     statement = statement.on_conflict_do_update(index_elements=["name"], set_={"next_free": _from_then_on(now) + width})
-    return statement.returning((rate_limits.c.next_free - width).label("begin"), now.label("now"))
+    return Prepared(statement.returning((rate_limits.c.next_free - width).label("begin"), now.label("now")))
 
 
-def _take(now: ColumnElement[int]) -> Any:
-    begin, free = bindparam("begin", type_=BigInteger), _from_then_on(now)
+def _take(now: ColumnElement[int]) -> Prepared:
+    ours, free = rate_limits.alias("ours"), _from_then_on(now)
+    spoken_for = select(ours.c.next_free).where(ours.c.name == bindparam("of_service")).scalar_subquery()
+    begin = spoken_for - bindparam("back", type_=BigInteger)  # as the turn says, of which nobody has told us yet
     chosen = (
         select(rate_limits.c.name)
         .where(rate_limits.c.name.between(bindparam("first_name"), bindparam("last_name")))
@@ -126,7 +126,7 @@ def _take(now: ColumnElement[int]) -> Any:
         .cte("chosen")
         .prefix_with("MATERIALIZED", dialect="postgresql")
     )
-    return (
+    return Prepared(
         update(rate_limits)
         .where(rate_limits.c.name.in_(select(chosen.c.name)))
         .values(next_free=case((free > begin, free), else_=begin) + bindparam("held", type_=BigInteger))
@@ -147,7 +147,7 @@ _NOW: dict[str, ColumnElement[int]] = {
 }
 _TAKE_TURN = {dialect: _take_turn(dialect, now) for dialect, now in _NOW.items()}
 _TAKE = {dialect: _take(now) for dialect, now in _NOW.items()}
-_GIVE_BACK = (
+_GIVE_BACK = Prepared(
     update(rate_limits)
     .where(rate_limits.c.name == bindparam("its_name"), rate_limits.c.next_free == bindparam("held", type_=BigInteger))
     .values(next_free=bindparam("free_at"))

@@ -90,7 +90,7 @@ def release(connection: Connection, number: int, user: str) -> bool:
 def close(connection: Connection, instance: int, token: int, state: str, at: datetime) -> None:
     """A task is completed or withdrawn."""
     values = {"state": state, "completed_at": at}
-    _CLOSE.change(connection, {"of_instance": instance, "of_token": token, **values})
+    _CLOSE.post(connection, {"of_instance": instance, "of_token": token, **values})
 
 
 def withdraw_all(connection: Connection, instance: int, at: datetime) -> None:

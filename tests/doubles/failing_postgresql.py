@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -19,7 +20,7 @@ _RAISED = {
 
 
 def connect_postgresql(faults: Faults, args: Any, options: Any) -> Any:
-    """A connection of psycopg's. Its BEGIN goes out with a transaction's first statement, and is counted there."""
+    """A connection of psycopg's. BEGIN is a statement, and COMMIT may be one that is sent with others."""
     made = _Connection.connect(*args, **options)
     made.cursor_factory = _Cursor
     made.faults = faults
@@ -33,13 +34,13 @@ class _Connection(psycopg.Connection[Any]):
     writing = False
 
     def before(self, statement: object) -> None:
-        if self.info.transaction_status is TransactionStatus.IDLE:
+        kind = kind_of(statement)
+        if kind == BEGIN:
             self.faults.begins()
             self.writing = False
             if self.faults.is_due(BEGIN):
                 self.fail()
-        kind = kind_of(statement)
-        if kind in COUNTED:
+        elif kind in COUNTED:
             self.writing = True
             if self.faults.is_due(kind):
                 self.fail()
@@ -55,25 +56,37 @@ class _Connection(psycopg.Connection[Any]):
         raise error(text)
 
     def commit(self) -> None:
+        if self.info.transaction_status is not TransactionStatus.IDLE:  # it was committed with the last statements
+            self.before_commit(super().commit)
+        super().commit()
+
+    def before_commit(self, carry_out: Callable[[], object]) -> None:
         if self.writing and self.faults.is_due(COMMIT):
             if self.faults.failure is Failure.UNHEARD:
-                super().commit()
+                carry_out()
                 self.close()
                 raise psycopg.OperationalError("server closed the connection unexpectedly")
             self.fail()
-        super().commit()
 
 
 class _Cursor(psycopg.Cursor[Any]):
     connection: _Connection
 
     def execute(self, query: Any, *given: Any, **more: Any) -> Any:
-        self.connection.before(query)
+        if kind_of(query) == COMMIT:
+            self.connection.before_commit(lambda: self._commit(query))
+        else:
+            self.connection.before(query)
         return super().execute(query, *given, **more)
 
     def executemany(self, query: Any, *given: Any, **more: Any) -> None:
         self.connection.before(query)
         super().executemany(query, *given, **more)
+
+    def _commit(self, query: Any) -> None:
+        with self.connection.pipeline() as pipeline:
+            super().execute(query)
+            pipeline.sync()
 
 
 def _end_server_process(address: dict[str, Any], process: int) -> None:

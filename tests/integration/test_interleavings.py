@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from engine.clock import TurnedClock
@@ -18,7 +18,7 @@ from engine.services.handing_over import deliver_next
 from engine.services.resolving import open_incidents
 from engine.services.runtime import Runtime
 from engine.services.timing import fire_next
-from engine.store import charges, instances, jobs, messages, workers
+from engine.store import charges, instances, jobs, messages, tables, workers
 from engine.store import database as store
 from engine.store.database import Database, may_pass
 from engine.store.jobs import JobRow
@@ -144,7 +144,7 @@ def test_a_visit_throws_one_message(company: Company) -> None:
             for name in ("number", "name", "flow_node", "data", "previous_values", "run_at", "thrown_at")
         }
     with pytest.raises(IntegrityError), company.runtime.database.transaction() as connection:
-        messages.add(connection, {**stored, "instance_id": 1})
+        connection.execute(insert(tables.messages).values(**stored, instance_id=1, state="waiting", attempts=0))
 
 
 # --- one job, two workers -------------------------------------------------------------------------------------------

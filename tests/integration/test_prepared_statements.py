@@ -19,6 +19,7 @@ ONE = select(workers).where(workers.c.id == bindparam("worker"))
 GET = Prepared(ONE)
 SEE = Prepared(update(workers).where(workers.c.id == bindparam("worker"), workers.c.state.in_(("working", "stopping"))))
 ADD_CHORE = Prepared(insert(chores))
+CHORES = Prepared(select(chores.c.name, chores.c.due_at).order_by(chores.c.name))
 
 
 @pytest.fixture(params=["handed to the driver", "watched"])
@@ -80,6 +81,57 @@ def test_what_the_database_refuses_is_raised_as_sqlalchemy_raises_it(database: D
     assert not refused.value.connection_invalidated
     with database.transaction() as connection:
         assert ADD_CHORE.change(connection, chore | {"name": "clean"}) == 1
+
+
+def test_what_waits_is_stored_with_the_commit(database: Database, how: str) -> None:
+    with database.transaction() as connection:
+        ADD_CHORE.post(connection, {"name": "sweep", "due_at": NOON})
+        ask = CHORES.ask(connection)
+        ADD_CHORE.post(connection, {"name": "clean", "due_at": NOON})
+    assert ask() == [["sweep", NOON]]  # as it was when the question had its turn
+    with database.reading() as connection:
+        assert CHORES.all(connection) == [["clean", NOON], ["sweep", NOON]]
+
+
+def test_what_waits_comes_before_any_other_statement(database: Database, how: str) -> None:
+    with database.transaction() as connection:
+        ADD_CHORE.post(connection, {"name": "sweep", "due_at": NOON})
+        assert connection.execute(select(chores.c.name)).scalars().all() == ["sweep"]
+        with connection.begin_nested() as savepoint:
+            ADD_CHORE.post(connection, {"name": "clean", "due_at": NOON})
+            savepoint.rollback()
+        ADD_CHORE.post(connection, {"name": "dust", "due_at": NOON})
+    with database.reading() as connection:
+        assert [name for name, _ in CHORES.all(connection)] == ["dust", "sweep"]
+
+
+def test_what_waits_is_taken_back_with_its_transaction(database: Database, how: str) -> None:
+    def break_off() -> None:
+        with database.transaction() as connection:
+            ADD_CHORE.post(connection, {"name": "sweep", "due_at": NOON})
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        break_off()
+    with database.transaction():
+        pass  # the same connection, with which nothing is sent
+    with database.reading() as connection:
+        assert CHORES.all(connection) == []
+
+
+def test_what_waits_and_is_refused_takes_back_all_that_was_sent_with_it(database: Database, how: str) -> None:
+    def store(*names: str) -> None:
+        with database.transaction() as connection:
+            for name in names:
+                ADD_CHORE.post(connection, {"name": name, "due_at": NOON})
+
+    with pytest.raises(IntegrityError):
+        store("sweep", "sweep", "clean")
+    with database.transaction() as connection:
+        assert CHORES.all(connection) == []
+        ADD_CHORE.post(connection, {"name": "dust", "due_at": NOON})
+    with database.reading() as connection:
+        assert [name for name, _ in CHORES.all(connection)] == ["dust"]
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

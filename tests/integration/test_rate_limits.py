@@ -6,7 +6,7 @@ import statistics
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 
 import pytest
@@ -18,7 +18,7 @@ from connectors.stripe_sandbox import start_sandbox
 from engine.services.pacing import Pacer
 from engine.store import rate_limits
 from engine.store.database import Database
-from engine.store.rate_limits import GivenBack, Permits, Taken
+from engine.store.rate_limits import GivenBack, Permits, Taken, Turn
 from tests.builders.permits import KEY, SERVICE, busiest_second, takers
 
 LIMIT = 100
@@ -29,10 +29,15 @@ THREE = Permits(SERVICE, 3, SECOND)
 
 
 def taken(database: Database, count: int, permits: Permits = THREE) -> list[Taken]:
+    return list(exchanged(database, count, permits).permits)
+
+
+def exchanged(database: Database, count: int, permits: Permits = THREE, *done: GivenBack) -> Turn:
     with database.transaction() as connection:
-        turn = rate_limits.take_turn(connection, permits, count)
         rate_limits.prepare(connection, permits)
-        return list(rate_limits.take(connection, permits, count, turn.begin, SECOND // 2))
+    with database.transaction() as connection:
+        given = rate_limits.exchange(connection, permits, done, count, SECOND // 2)
+    return given()
 
 
 def test_a_permit_that_is_held_is_nobody_elses_until_its_time_is_over(database: Database) -> None:
@@ -46,21 +51,18 @@ def test_a_permit_that_is_held_is_nobody_elses_until_its_time_is_over(database: 
 def test_a_permit_that_was_given_back_is_free_a_second_after_its_use(database: Database) -> None:
     [permit, *_] = taken(database, 3)
     used_at = permit.free_at + 1000
-    with database.transaction() as connection:
-        rate_limits.give_back(connection, [GivenBack(permit, used_at + THREE.period)])
-    [again] = taken(database, 1)
+    [again] = exchanged(database, 1, THREE, GivenBack(permit, used_at + THREE.period)).permits
     assert (again.name, again.free_at) == (permit.name, used_at + THREE.period)
-    with database.transaction() as connection:
-        rate_limits.give_back(connection, [GivenBack(permit, 0)])  # too late: somebody else holds it
-    assert taken(database, 3)[-1].free_at >= again.held_until
+    too_late = GivenBack(permit, 0)  # somebody else holds it
+    assert exchanged(database, 3, THREE, too_late).permits[-1].free_at >= again.held_until
 
 
 def test_a_permit_that_has_to_wait_for_its_turn_is_held_from_then_on(database: Database) -> None:
-    [permit] = taken(database, 1)
-    with database.transaction() as connection:
-        later = permit.free_at + 2 * SECOND
-        [waiting] = rate_limits.take(connection, THREE, 1, later, SECOND // 2)
-    assert (waiting.free_at, waiting.held_until) == (later, later + SECOND // 2 + THREE.period)
+    ahead = exchanged(database, 30)  # 30 times a third of a second, a little quicker
+    turn = exchanged(database, 1)
+    [waiting] = turn.permits
+    assert turn.begin == ahead.begin + 30 * THREE.step
+    assert (waiting.free_at, waiting.held_until) == (turn.begin, turn.begin + SECOND // 2 + THREE.period)
 
 
 def test_services_have_permits_of_their_own(database: Database) -> None:
@@ -118,6 +120,16 @@ def test_a_process_that_was_stopped_does_not_catch_up_with_what_it_missed(databa
     assert busiest_second(ours + others) <= LIMIT
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_whoever_stands_still_while_taking_permits_keeps_nobody_waiting(database: Database) -> None:
+    taken(database, 1)
+    with database.transaction() as standing:  # stopped before it sends, or after
+        rate_limits.exchange(standing, THREE, [], 1, SECOND // 2)
+        begun = time.monotonic()
+        taken(database, 1)
+        assert time.monotonic() - begun < 5
+
+
 def test_a_single_request_now_and_then_does_not_wait(database: Database) -> None:
     pacer, waits = Pacer(database), []
     for _ in range(12):
@@ -130,13 +142,13 @@ def test_a_single_request_now_and_then_does_not_wait(database: Database) -> None
 
 def test_threads_that_wait_together_are_served_by_few_transactions(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     transactions = []
-    take = rate_limits.take
+    exchange = rate_limits.exchange
 
-    def counted(connection: Connection, permits: Permits, count: int, begin: int, hold: int) -> Sequence[Taken]:
+    def counted(connection: Connection, permits: Permits, done: Iterable[GivenBack], count: int, hold: int) -> Callable[[], Turn]:
         transactions.append(count)
-        return take(connection, permits, count, begin, hold)
+        return exchange(connection, permits, done, count, hold)
 
-    monkeypatch.setattr(rate_limits, "take", counted)
+    monkeypatch.setattr(rate_limits, "exchange", counted)
     pacer = Pacer(database)
     _in_threads(60, lambda: pacer.take(SERVICE, LIMIT))
     assert len(transactions) <= 15

@@ -74,18 +74,19 @@ def test_a_sample_of_faults_kills_and_restarts_charges_and_hands_over_once(
     [
         ("trust_the_key_alone", "charged 2 times"),
         pytest.param("store_after_the_call", "charged 2 times", marks=pytest.mark.slow),
-        pytest.param("forget_the_result", "charged but unrecorded", marks=pytest.mark.slow),
+        # the clean-up finds at Stripe what nobody has recorded, and calls a person
+        pytest.param("forget_the_result", "to take no money any more", marks=pytest.mark.slow),
         pytest.param("take_the_message_first", "expected this month's instance and the next one's", marks=pytest.mark.slow),
     ],
 )
 def test_a_broken_promise_is_found(tmp_path: Path, sabotage: str, found_by: str) -> None:
     found = played(tmp_path, about=60, sabotage=sabotage)
-    assert any(found_by in wrong for wrong in found["wrong"]), found["wrong"]
+    assert any(found_by in each for each in found["wrong"] + found["incidents"]), (found["wrong"], found["incidents"])
 
 
 @pytest.mark.slow
 def test_every_fault_kill_and_restart_charges_and_hands_over_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = played(tmp_path, shards=3)  # on two cores: those that wait for an answer leave a core free
+    found = played(tmp_path, shards=4)  # on two cores: those that wait for an answer leave a core free
     assert found["cases"] >= 1000
     check(found, capsys)
 
