@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import sys
 import threading
@@ -49,6 +50,10 @@ class Child:
     def go_on(self) -> None:
         """Let a paused one go on, unaware that time has passed."""
         os.kill(self.pid, signal.SIGCONT)
+
+    def has_told(self) -> bool:
+        """Whether it has said something, or has ended."""
+        return self._ended is not None or bool(select.select([self._pipe], [], [], 0)[0])
 
     def wait(self) -> Ended:
         """Wait for its end."""

@@ -123,19 +123,21 @@ class Race:
 
     def _race(self, chance: random.Random, begun: float) -> None:
         workers = [self.parent.start(self._work) for _ in range(self.conditions.workers)]
-        looked, left = begun, self.conditions.bills
+        due, look = begun, self.parent.start(self._look)
         try:
-            while left and time.monotonic() - begun < self.conditions.patience:
-                time.sleep(self.conditions.kill_every)
+            while time.monotonic() - begun < self.conditions.patience:
+                due += self.conditions.kill_every
+                time.sleep(max(0.0, due - time.monotonic()))
                 place = chance.randrange(len(workers))
                 self._lose(workers[place], chance.random() < _PAUSED_INSTEAD)
                 workers[place] = self.parent.start(self._work)
                 self._wake(time.monotonic())
-                if time.monotonic() - looked > _LOOK_EVERY:
-                    self.office.control().advance(_PASSES_AT_STRIPE.total_seconds())
-                    left, looked = self.parent.run(self._count)["left"], time.monotonic()
+                if look.has_told():
+                    if not look.wait().told["left"]:
+                        break
+                    look = self.parent.start(self._look)
         finally:
-            for worker in workers:
+            for worker in [*workers, look]:
                 worker.kill()
             self._wake(_AT_ONCE)
 
@@ -165,8 +167,10 @@ class Race:
     def _worker(self) -> Worker:
         return Worker(self.office.company().runtime, "racer", _CONCURRENCY, lease=_LEASE)
 
-    def _count(self, tell: Tell) -> None:
-        """How many bills are neither handed over nor shown to a person."""
+    def _look(self, tell: Tell) -> None:
+        """After a moment, in which Stripe's clock is turned: how many bills are neither handed over nor shown to a person."""
+        time.sleep(_LOOK_EVERY)
+        self.office.control().advance(_PASSES_AT_STRIPE.total_seconds())
         delivered = select(func.count()).select_from(tables.messages).where(tables.messages.c.state == "delivered")
         shown = select(func.count()).select_from(tables.incidents).where(tables.incidents.c.resolved_at.is_(None))
         with self.office.database.reading() as connection:
