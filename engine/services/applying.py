@@ -69,11 +69,13 @@ def apply_transition(
     """
     application = _Application(connection, instance, executable.definition, by, runtime.now())
     events: list[Event] = [(cause[0], {**cause[1], "path": list(transition.path)})]
+    saved = None
+    if head is None:
+        state = dump_state(transition.state)
+        saved = instances.begin_saving(connection, instance, state, ended(transition, application.now))
     for effect in transition.effects:
         events += _carry_out(effect, application)
-    if head is None:
-        head = instances.save(connection, instance, dump_state(transition.state), ended(transition, application.now))
-    history.append(connection, instance.id, application.now, by, events, head)
+    history.append(connection, instance.id, application.now, by, events, saved() if saved else head)
     return application.now
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -159,14 +159,24 @@ def save(connection: Connection, instance: InstanceRow, token_state: str, ended:
 
     A compare-and-set on the revision: nothing that another transaction wrote meanwhile is overwritten.
     """
+    return begin_saving(connection, instance, token_state, ended)()
+
+
+def begin_saving(connection: Connection, instance: InstanceRow, token_state: str, ended: Mapping[str, Any]) -> Callable[[], Head]:
+    """The same, sent with the statements that follow. What gives where the history stands has to be called: it compares."""
     values = {"token_state": token_state, "revision": instance.revision + 1, **ended}
     which = {"instance": instance.id, "as_read": instance.revision, "of_history": instance.id}
-    saved = _SAVE.first(connection, {**values, **which})
-    if saved is None:
-        raise InstanceNotActive(
-            f"Expected {format_id(Kind.INSTANCE, instance.id)} to be as it was read, but it has moved on. Do: try again."
-        )
-    return history.head_in(saved)
+    saved = _SAVE.ask(connection, {**values, **which})
+
+    def head() -> Head:
+        rows = saved()
+        if not rows:
+            raise InstanceNotActive(
+                f"Expected {format_id(Kind.INSTANCE, instance.id)} to be as it was read, but it has moved on. Do: try again."
+            )
+        return history.head_in(rows[0])
+
+    return head
 
 
 def successor(connection: Connection, number: int) -> int | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from lxml import etree
 from SpiffWorkflow.bpmn import BpmnEvent, BpmnWorkflow
@@ -22,6 +22,8 @@ from SpiffWorkflow.bpmn.serializer.helpers import BpmnConverter
 from SpiffWorkflow.bpmn.specs import BpmnProcessSpec
 from SpiffWorkflow.bpmn.specs.defaults import ServiceTask
 from SpiffWorkflow.util.task import TaskState
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
 
 
 class _Waiting(ServiceTask):  # type: ignore[misc] # the library is untyped
@@ -91,36 +93,81 @@ def months_in_memory(library: BareLibrary, data: Mapping[str, Any], count: int) 
         _check_over(workflow)
 
 
-class SavedMonths:
-    """The same with the state saved at every wait state, in one table, and read again for the next step."""
+class SqliteStates:
+    """One table of states in a file, each statement a transaction that is synced."""
 
-    def __init__(self, library: BareLibrary, path: Path, serializer: BpmnWorkflowSerializer) -> None:
-        self._library = library
-        self._serializer = serializer
+    def __init__(self, path: Path) -> None:
         self._database = sqlite3.connect(path, isolation_level=None)
         for statement in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL"):
             self._database.execute(statement)
-        self._database.execute("CREATE TABLE IF NOT EXISTS states (id INTEGER PRIMARY KEY, state TEXT NOT NULL)")
+        self._database.execute("CREATE TABLE states (id INTEGER PRIMARY KEY, state TEXT NOT NULL)")
+
+    def add(self, state: str) -> int:
+        return int(self._database.execute("INSERT INTO states (state) VALUES (?) RETURNING id", (state,)).fetchone()[0])
+
+    def get(self, number: int) -> str:
+        return str(self._database.execute("SELECT state FROM states WHERE id = ?", (number,)).fetchone()[0])
+
+    def put(self, number: int, state: str) -> None:
+        self._database.execute("UPDATE states SET state = ? WHERE id = ?", (state, number))
+
+    def close(self) -> None:
+        self._database.close()
+
+
+class PostgreSqlStates:
+    """The same on a PostgreSQL server."""
+
+    def __init__(self, url: str) -> None:
+        self._connection = create_engine(url, poolclass=NullPool).raw_connection()
+        driver: Any = self._connection.driver_connection
+        driver.autocommit = True
+        self._cursor = driver.cursor()
+        self._cursor.execute("CREATE TABLE states (id BIGSERIAL PRIMARY KEY, state TEXT NOT NULL)")
+
+    def add(self, state: str) -> int:
+        self._cursor.execute("INSERT INTO states (state) VALUES (%s) RETURNING id", (state,))
+        return int(self._cursor.fetchone()[0])
+
+    def get(self, number: int) -> str:
+        self._cursor.execute("SELECT state FROM states WHERE id = %s", (number,))
+        return str(self._cursor.fetchone()[0])
+
+    def put(self, number: int, state: str) -> None:
+        self._cursor.execute("UPDATE states SET state = %s WHERE id = %s", (state, number))
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class States(Protocol):
+    """Where states are saved."""
+
+    def add(self, state: str) -> int: ...
+    def get(self, number: int) -> str: ...
+    def put(self, number: int, state: str) -> None: ...
+
+
+class SavedMonths:
+    """The same with the state saved at every wait state, and read again for the next step."""
+
+    def __init__(self, library: BareLibrary, states: States, serializer: BpmnWorkflowSerializer) -> None:
+        self._library = library
+        self._serializer = serializer
+        self._states = states
 
     def run(self, data: Mapping[str, Any], count: int) -> None:
         for _ in range(count):
-            state = self._serializer.serialize_json(self._library.begin(data))
-            number = self._database.execute("INSERT INTO states (state) VALUES (?)", (state,)).lastrowid
+            number = self._states.add(self._serializer.serialize_json(self._library.begin(data)))
             for values in STEPS:
                 self._step(number, values)
 
-    def _step(self, number: int | None, values: Mapping[str, Any]) -> None:
-        [state] = self._database.execute("SELECT state FROM states WHERE id = ?", (number,)).fetchone()
-        workflow = self._serializer.deserialize_json(state)
+    def _step(self, number: int, values: Mapping[str, Any]) -> None:
+        workflow = self._serializer.deserialize_json(self._states.get(number))
         self._library.go_on(workflow, **values)
         if values is STEPS[-1]:
             _check_over(workflow)
-        state = self._serializer.serialize_json(workflow)
-        self._database.execute("UPDATE states SET state = ? WHERE id = ?", (state, number))
-
-    def size(self) -> int:
-        """Bytes of the last state."""
-        return int(self._database.execute("SELECT length(state) FROM states ORDER BY id DESC LIMIT 1").fetchone()[0])
+        self._states.put(number, self._serializer.serialize_json(workflow))
 
 
 def _check_over(workflow: BpmnWorkflow) -> None:
