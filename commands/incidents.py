@@ -11,12 +11,12 @@ from commands.failure import PERSON_NEEDED
 from commands.output import print_json, print_table, readable, say
 from commands.session import (
     acting_user,
-    check_connectors,
     database_option,
     json_option,
     live_option,
     open_runtime,
     options,
+    topics_left,
     user_option,
 )
 
@@ -62,15 +62,17 @@ def retry(incident_id: str, wait: int, database: str, user: str | None, live: bo
     from engine.services.resolving import retry as retry_incident
     from engine.services.views import work_json, work_line
 
-    check_connectors(live=live)
     by = acting_user(user)
-    with open_runtime(database, live=live) as runtime:
+    with open_runtime(database, live=live, working=True) as runtime:
         incident = retry_incident(runtime, incident_of(runtime, incident_id), by)
         done = rerun(runtime, incident["id"], by, wait)
     if as_json:
         print_json({**incident, "work": work_json(done)})
     else:
         click.echo(readable(work_line(done)))
+    if done.state == "ready" and not as_json:
+        for topic in topics_left(live=live):
+            say(f"{topic} is left to workers with Stripe's key. Do: set RUN_PROCESS_STRIPE_KEY, and run-process work.")
     if done.state == "failed":
         say("It needs a person again. Do: run-process incidents.")
         return PERSON_NEEDED

@@ -89,14 +89,19 @@ def acting_user(user: str | None) -> str:
 
 
 @contextmanager
-def open_runtime(database: str, *, create: bool = False, live: bool = False, clock: Clock | None = None) -> Iterator[Runtime]:
-    """The engine on this database. Without `create`, a SQLite file must exist: a mistyped name makes no new one."""
+def open_runtime(
+    database: str, *, create: bool = False, live: bool = False, working: bool = False, clock: Clock | None = None
+) -> Iterator[Runtime]:
+    """The engine on this database. Without `create`, a SQLite file must exist: a mistyped name makes no new one. With `working`,
+    it has only those connectors that have what they need.
+    """
     from engine.services.runtime import Runtime
     from engine.store.database import Database
 
     opened = Database(database_url(database), create=create)
     try:
-        yield Runtime(opened, clock or SystemClock(), _LazyConnectors(live=live), configuration)
+        known = working_connectors(live=live) if working else _LazyConnectors(live=live)
+        yield Runtime(opened, clock or SystemClock(), known, configuration)
     finally:
         opened.close()
 
@@ -143,11 +148,21 @@ def connectors(*, live: bool = False) -> Connectors:
     return build_connectors(connector_settings(live=live))
 
 
-def check_connectors(*, live: bool) -> None:
-    """Raise ConfigurationInvalid for settings with which a worker's jobs could only fail, before it takes any."""
-    from connectors.registry import check_settings
+def working_connectors(*, live: bool) -> Connectors:
+    """The connectors that have what they need. Raises ConfigurationInvalid for settings with which jobs could only fail."""
+    from connectors.registry import build_connectors, check_settings, without_credentials
 
-    check_settings(connector_settings(live=live))
+    settings = connector_settings(live=live)
+    check_settings(settings)
+    left = without_credentials(settings)
+    return {topic: connector for topic, connector in build_connectors(settings).items() if topic not in left}
+
+
+def topics_left(*, live: bool) -> list[str]:
+    """What a process with this environment leaves to workers that have Stripe's key."""
+    from connectors.registry import without_credentials
+
+    return sorted(without_credentials(connector_settings(live=live)))
 
 
 def connector_settings(*, live: bool) -> ConnectorSettings:

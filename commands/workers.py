@@ -13,13 +13,13 @@ import click
 from commands.failure import PERSON_NEEDED
 from commands.output import counted, print_json, print_table, readable, say
 from commands.session import (
-    check_connectors,
     database_option,
     debugging,
     json_option,
     live_option,
     open_runtime,
     options,
+    topics_left,
 )
 
 if TYPE_CHECKING:
@@ -41,8 +41,9 @@ def work(until_idle: bool, concurrency: int, name: str | None, quiet: bool, data
     Any number of workers may run on one database, on any machines. SIGTERM and Ctrl-C finish what is in flight and give back what
     was not begun. Exit code 3 when incidents wait for a person.
 
-    Stripe's key stands in RUN_PROCESS_STRIPE_KEY (or in a file of mode 0600 named by RUN_PROCESS_STRIPE_KEY_FILE);
-    RUN_PROCESS_STRIPE_URL points to a sandbox. Mail goes to RUN_PROCESS_SMTP_URL: smtp://, smtps:// or file:///FOLDER.
+    Stripe's key stands in RUN_PROCESS_STRIPE_KEY (or in a file of mode 0600 named by RUN_PROCESS_STRIPE_KEY_FILE); without it,
+    charges are left to other workers. RUN_PROCESS_STRIPE_URL points to a sandbox. Mail goes to RUN_PROCESS_SMTP_URL: smtp://,
+    smtps:// or file:///FOLDER.
     """
     from commands.logging import configure_logging
     from engine.services.working import Worker
@@ -50,9 +51,10 @@ def work(until_idle: bool, concurrency: int, name: str | None, quiet: bool, data
     told_to_stop: list[int] = []
     _on_stop_signals(told_to_stop.append)  # also before there is a worker to tell
     configure_logging(debug=debugging())
-    check_connectors(live=live)
-    with open_runtime(database, live=live) as runtime:
+    with open_runtime(database, live=live, working=True) as runtime:
         _ = runtime.configuration  # read now, so that a wrong one is told before any work is taken
+        for topic in topics_left(live=live):
+            say(f"Leaves {topic} to workers with Stripe's key. Do: set RUN_PROCESS_STRIPE_KEY if this one is to charge.")
         teller = _Teller(quiet=quiet or as_json)
         worker = Worker(runtime, name or f"{socket.gethostname()}-{os.getpid()}", concurrency, teller.tell)
         teller.reader_gone = worker.stop

@@ -38,6 +38,11 @@ def build_connectors(settings: ConnectorSettings) -> Connectors:
     return {connector.topic: connector for connector in connectors}
 
 
+def without_credentials(settings: ConnectorSettings) -> frozenset[str]:
+    """The topics whose connectors lack what they need for any job: a worker leaves these jobs to others."""
+    return frozenset() if settings.stripe_api_key else frozenset({StripeCharge.topic})
+
+
 def check_settings(settings: ConnectorSettings) -> None:
     """Raises ConfigurationInvalid for settings with which jobs could only fail; for a worker, before it claims any.
 
@@ -53,4 +58,4 @@ def check_settings(settings: ConnectorSettings) -> None:
     parse_sender(settings.mail_from)
 
 
-__all__ = ["ConnectorSettings", "build_connectors", "check_settings"]
+__all__ = ["ConnectorSettings", "build_connectors", "check_settings", "without_credentials"]

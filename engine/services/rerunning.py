@@ -44,6 +44,8 @@ def rerun(runtime: Runtime, incident_id: str, by: str, patience: float) -> Work:
         done = _run_here(runtime, incident.job, by)
         if done is not None:
             return done
+    if not living and topic not in runtime.connectors:
+        patience = 0
     return _wait_for(runtime, incident.job, patience)
 
 

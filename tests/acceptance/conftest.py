@@ -52,6 +52,13 @@ def stripe(sandbox: Sandbox) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
+def another_account(stripe: dict[str, str]) -> Iterator[dict[str, str]]:
+    """The settings of a Stripe account that doesn't know our customers."""
+    with start_sandbox() as sandbox:
+        yield stripe | {"RUN_PROCESS_STRIPE_URL": sandbox.url}
+
+
+@pytest.fixture(scope="session")
 def customers(sandbox: Sandbox) -> StripeSide:
     """Customers at Stripe: make one, save a card, see what was charged."""
     return StripeSide(sandbox.url, sandbox.control)

@@ -64,7 +64,9 @@ def departures(value: Any, kind: str, forms: Forms, place: str) -> Iterator[str]
         yield f"{place}: {value!r} is no {kind}"
 
 
-def test_what_commands_print_for_programs_is_what_is_documented(billed: Program, forms: Forms) -> None:
+def test_what_commands_print_for_programs_is_what_is_documented(
+    billed: Program, forms: Forms, another_account: dict[str, str]
+) -> None:
     run = billed
     bad, rows = run.folder / "bad.bpmn", run.folder / "rows.csv"
     bad.write_text("hello")
@@ -78,9 +80,9 @@ def test_what_commands_print_for_programs_is_what_is_documented(billed: Program,
         (run("start", PROCESS, *settings(stripe_customer_id="cus_2", billing_month="2026-10"), "--json"), "instance"),
         (run("complete", "t3", *amount, "--as", "sara", "--json"), "task"),
         (run("complete", "t6", *settings(approval="approve"), "--as", "mia", "--json"), "task"),
-        (run("work", "--until-idle", "--json", code=3), "backlog"),
+        (run("work", "--until-idle", "--json", code=3, **another_account), "backlog"),
         (run("incidents", "--json", code=3), "list of incident"),
-        (run("retry", "x1", "--json", code=3), "retried incident"),
+        (run("retry", "x1", "--json", code=3, **another_account), "retried incident"),
         (run("workers", "--all", "--json", code=3), "list of worker"),
         (run("charges", "--json"), "list of ledger row"),
         (run("instances", "--json"), "list of instance"),

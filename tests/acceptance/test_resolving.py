@@ -5,24 +5,40 @@ from __future__ import annotations
 from tests.acceptance.program import PROCESS, Program, bill_of
 
 
-def test_a_charge_that_cannot_be_made_is_an_incident_until_somebody_retries_it(approved: Program, stripe: dict[str, str]) -> None:
-    unset = approved("work", "--until-idle", code=3)
-    assert "Do: run-process incidents" in unset.stderr
+def test_a_worker_without_a_key_leaves_charges_to_those_that_have_one(
+    approved: Program, stripe: dict[str, str], another_account: dict[str, str]
+) -> None:
+    without = approved("work", "--until-idle")
+    assert "Leaves stripe.charge to workers with Stripe's key. Do: set RUN_PROCESS_STRIPE_KEY" in without.stderr
+    assert "Not done yet: 1 job" in without.stderr
+    assert approved("incidents", "--json").json == []
+    approved("work", "--until-idle", code=3, **another_account)
+    retried = approved("retry", "x1")
+    assert retried.stdout == "j1 i1 stripe.charge: waits for a worker\n"
+    assert "RUN_PROCESS_STRIPE_KEY" in retried.stderr
+    assert "stripe.charge: done" in approved("work", "--until-idle", **stripe).stdout
+
+
+def test_a_charge_that_cannot_be_made_is_an_incident_until_somebody_retries_it(
+    approved: Program, stripe: dict[str, str], another_account: dict[str, str]
+) -> None:
+    wrong = approved("work", "--until-idle", code=3, **another_account)
+    assert "Do: run-process incidents" in wrong.stderr
     [incident] = approved("incidents", "--json", code=3).json
     assert (incident["id"], incident["instance"], incident["job"], incident["flow_node"]) == ("x1", "i1", "j1", "charge")
-    assert "RUN_PROCESS_STRIPE_KEY" in incident["reason"]
+    assert "customer" in incident["reason"]
     assert (incident["kind"], incident["commands"][0]) == ("refused", "run-process retry x1")
 
-    still = approved("retry", "j1", "--as", "olivia", code=3)
-    assert still.stdout.startswith("j1 i1 stripe.charge: failed Expected a secret key for Stripe")
+    still = approved("retry", "j1", "--as", "olivia", code=3, **another_account)
+    assert still.stdout.startswith("j1 i1 stripe.charge: failed Expected")
     assert "olivia resolved it" in approved.refused("retry", "x1")
     assert approved("retry", "x2", "--as", "olivia", **stripe).stdout == "j1 i1 stripe.charge: done\n"
     resolved = approved("incidents", "--all", "--json").json  # and none is open: exit code 0
     assert [(each["resolved_by"], each["commands"]) for each in resolved] == [("olivia", [])] * 2
 
 
-def test_what_a_person_knows_lets_a_month_go_on_without_its_worker(approved: Program) -> None:
-    approved("work", "--until-idle", code=3)
+def test_what_a_person_knows_lets_a_month_go_on_without_its_worker(approved: Program, another_account: dict[str, str]) -> None:
+    approved("work", "--until-idle", code=3, **another_account)
     told = approved("resolve", "x1", "--reason", "Paid in cash.", "--done", "--set", "payment_intent=cash", "--as", "olivia")
     assert told.stdout == "x1 is resolved; i1 goes on\n"
     [resolved] = approved("incidents", "--all", "--json").json

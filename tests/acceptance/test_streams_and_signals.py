@@ -88,8 +88,8 @@ def test_a_worker_whose_reader_has_gone_finishes_what_is_in_flight(approved: Pro
     assert [job["state"] for job in approved("show", "i1", "--json").json["jobs"]] == ["done", "ready"]
 
 
-def test_an_idle_worker_ends_at_once(deployed: Program) -> None:
-    worker = deployed.start("work")
+def test_an_idle_worker_ends_at_once(deployed: Program, stripe: dict[str, str]) -> None:
+    worker = deployed.start("work", **stripe)
     database = deployed.folder / "run-process.db-wal"  # there while the database is open
     _wait_until(database.exists)
     os.kill(worker.pid, signal.SIGTERM)
@@ -146,8 +146,10 @@ def test_a_worker_that_stood_still_beyond_its_lease_saves_nothing(
     assert slow.control.state()["charges_taken"] <= charged + 1  # the sandbox remembers this bill from other tests
 
 
-def test_a_retry_that_is_not_waited_for_says_who_is_at_it(approved: Program, slow: Sandbox, stripe: dict[str, str]) -> None:
-    approved("work", "--until-idle", code=3)  # without a key: an incident
+def test_a_retry_that_is_not_waited_for_says_who_is_at_it(
+    approved: Program, slow: Sandbox, stripe: dict[str, str], another_account: dict[str, str]
+) -> None:
+    approved("work", "--until-idle", code=3, **another_account)
     slow.control.set_latency(3_000)
     worker = approved.start("work", "--name", "w1", **stripe)
     try:
