@@ -56,10 +56,10 @@ def start_instance(connection: Connection, runtime: Runtime, deployment: Deploym
         raise
     new = _row(runtime, deployment, beginning, customer, period)
     row = instances.add(connection, new, dump_state(transition.state), ended(transition, new.started_at))
-    if customer is not None and period is not None:
-        _claim_bill(connection, deployment.process, customer, period, row.id)
+    refuse_billed = _claim_bill(connection, deployment.process, customer, period, row.id)
     cause = ("instance_started", _started(deployment, beginning))
     apply_transition(connection, runtime, row, executable, transition, cause, beginning.by, history.BEGINNING)
+    refuse_billed()
     return row.id
 
 
@@ -105,10 +105,20 @@ def _refuse_billed(connection: Connection, process: str, customer: str | None, p
             raise AlreadyBilled(process, customer, period, format_id(Kind.INSTANCE, existing))
 
 
-def _claim_bill(connection: Connection, process: str, customer: str, period: str, number: int) -> None:
-    existing = instances.claim_bill(connection, process, customer, period, number)
-    if existing is not None:
-        raise AlreadyBilled(process, customer, period, format_id(Kind.INSTANCE, existing))
+def _claim_bill(
+    connection: Connection, process: str, customer: str | None, period: str | None, number: int
+) -> Callable[[], None]:
+    """Claim the bill, if the definition has any, with the statements that follow. What is given raises AlreadyBilled."""
+    if customer is None or period is None:
+        return lambda: None
+    claimed = instances.claim_bill(connection, process, customer, period, number)
+
+    def refuse() -> None:
+        existing = claimed()
+        if existing is not None:
+            raise AlreadyBilled(process, customer, period, format_id(Kind.INSTANCE, existing))
+
+    return refuse
 
 
 def start_by_hand(runtime: Runtime, process: str, raw: Mapping[str, Value], by: str) -> str:

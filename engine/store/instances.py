@@ -23,8 +23,8 @@ MANUAL, REUSE, MESSAGE = "manual", "reuse", "message"
 # What every step asks, built once; see the package.
 _ADD = Prepared(insert(instances))
 _CLAIM_BILL = {
-    "sqlite": Prepared(sqlite.insert(bills).on_conflict_do_nothing()),
-    "postgresql": Prepared(postgresql.insert(bills).on_conflict_do_nothing()),
+    "sqlite": Prepared(sqlite.insert(bills).on_conflict_do_nothing().returning(bills.c.instance_id)),
+    "postgresql": Prepared(postgresql.insert(bills).on_conflict_do_nothing().returning(bills.c.instance_id)),
 }
 _ONE = select(instances).where(instances.c.id == bindparam("instance"))
 # Its number never changes, so rows that refer to it may be added meanwhile: the charge ledger's, by who holds the job alone.
@@ -86,18 +86,25 @@ def add(connection: Connection, new: NewInstance, token_state: str, ended: Mappi
     return InstanceRow(id=_ADD.insert(connection, values), **values)
 
 
-def claim_bill(connection: Connection, process: str, customer: str, period: str, instance: int) -> int | None:
-    """Make `instance` the bill of this customer's period. None on success, else the instance that is it already.
+def claim_bill(connection: Connection, process: str, customer: str, period: str, instance: int) -> Callable[[], int | None]:
+    """Make `instance` the bill of this customer's period, with the statements that follow. What is given tells the instance that
+    is it already, None on success.
 
     The UNIQUE key decides, also between two transactions at once; a bill that is freed at this very moment is tried again.
     """
-    key = {"process": process, "customer": customer, "period": period}
-    while True:
-        if _CLAIM_BILL[connection.dialect.name].change(connection, {**key, "instance_id": instance}) == 1:
-            return None
-        existing = billed_by(connection, process, customer, period)
-        if existing is not None:
-            return existing
+    values = {"process": process, "customer": customer, "period": period, "instance_id": instance}
+    claimed = _CLAIM_BILL[connection.dialect.name].ask(connection, values)
+
+    def billed() -> int | None:
+        done = claimed()
+        while not done:
+            existing = billed_by(connection, process, customer, period)
+            if existing is not None:
+                return existing
+            done = _CLAIM_BILL[connection.dialect.name].all(connection, values)
+        return None
+
+    return billed
 
 
 def billed_by(connection: Connection, process: str, customer: str, period: str) -> int | None:

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import event, text
+from sqlalchemy import create_engine, event, text
+from sqlalchemy.pool import NullPool
 
 from engine.store.database import Database
 
@@ -61,7 +62,8 @@ def meanwhile(database: Database, before: str, action: Callable[[], _T]) -> Iter
 
 def _waits(database: Database, future: Future[Any]) -> bool:
     end = time.monotonic() + _PATIENCE_SECONDS
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as asking:
+    watching = create_engine(database.engine.url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with watching.connect() as asking:  # in no transaction: within one, nothing new is seen
         while not future.done():
             if asking.execute(_WAITING).scalar_one():
                 return True

@@ -54,7 +54,7 @@ def enter_twice_at_once(company: Company, task: str) -> tuple[str | None, str | 
             return type(error).__name__
         return None
 
-    with meanwhile(company.runtime.database, "UPDATE user_tasks", lambda: enter("2.00")) as other:
+    with meanwhile(company.runtime.database, "UPDATE instances", lambda: enter("2.00")) as other:
         first = enter("1.00")
     return first, other.result()
 
