@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commands.completion import complete_incident
-from commands.failure import PERSON_NEEDED
+from commands.failure import PERSON_NEEDED, report
 from commands.output import print_json, print_table, readable, say
 from commands.session import (
     acting_user,
     database_option,
+    debugging,
     json_option,
     live_option,
     open_runtime,
@@ -19,9 +20,12 @@ from commands.session import (
     topics_left,
     user_option,
 )
+from engine.errors import EngineError
 
 if TYPE_CHECKING:
     from engine.services.resolving import Verdict
+    from engine.services.runtime import Runtime
+    from engine.services.working import Work
 
 
 @click.command()
@@ -48,35 +52,77 @@ def _row(incident: dict[str, Any]) -> tuple[Any, ...]:
 
 
 @click.command()
-@click.argument("incident_id", metavar="INCIDENT", shell_complete=complete_incident)
+@click.argument("incident_ids", nargs=-1, metavar="[INCIDENT]...", shell_complete=complete_incident)
+@click.option("--kind", metavar="KIND", help="All open incidents of this kind as well, as `incidents` names it.")
 @click.option("--wait", type=click.IntRange(0, 3600), default=30, show_default=True, help="Seconds for a running worker.")
 @options(database_option, user_option, live_option, json_option)
-def retry(incident_id: str, wait: int, database: str, user: str | None, live: bool, as_json: bool) -> int:
-    """Run an incident's work again, with all its attempts, and tell what really became of it.
+def retry(
+    incident_ids: tuple[str, ...], kind: str | None, wait: int, database: str, user: str | None, live: bool, as_json: bool
+) -> int:
+    """Run incidents' work again, with all its attempts, and tell what really became of it.
 
-    A running worker does it and is waited for; where there is none, it is done here. Takes a job's, message's or timer's id as
-    well. Exit code 3 when it needs a person again.
+    A running worker does it and is waited for; where there is none, it is done here. Takes ids of jobs, messages and timers too.
+    Exit code 3 when something needs a person again.
     """
     from engine.services.rerunning import rerun
-    from engine.services.resolving import incident_of
-    from engine.services.resolving import retry as retry_incident
-    from engine.services.views import work_json, work_line
+    from engine.services.views import work_json
 
+    if not incident_ids and kind is None:
+        raise click.UsageError("Expected an incident or --kind, but there is neither. Do: run-process incidents lists them.")
     by = acting_user(user)
     with open_runtime(database, live=live, working=True) as runtime:
-        incident = retry_incident(runtime, incident_of(runtime, incident_id), by)
-        done = rerun(runtime, incident["id"], by, wait)
+        put_back, code = _put_back(runtime, [*incident_ids, *_of_kind(runtime, kind)], by)
+        done = []
+        for incident in put_back:
+            work = rerun(runtime, incident["id"], by, wait)
+            done.append({**incident, "work": work_json(work)})
+            code = max(code, _tell(work, live, quiet=as_json))
     if as_json:
-        print_json({**incident, "work": work_json(done)})
-    else:
+        print_json(done)
+    return code
+
+
+def _of_kind(runtime: Runtime, kind: str | None) -> list[str]:
+    from engine.services.resolving import open_incidents
+    from engine.store.incidents import KINDS
+
+    if kind is None:
+        return []
+    if kind not in KINDS:
+        raise click.UsageError(f"Expected one of {', '.join(KINDS)}, but {kind!r} is none. Do: run-process incidents.")
+    found = [incident["id"] for incident in open_incidents(runtime) if incident["kind"] == kind]
+    if not found:
+        say(f"No open incident is of the kind {kind}.")
+    return found
+
+
+def _put_back(runtime: Runtime, ids: list[str], by: str) -> tuple[list[dict[str, Any]], int]:
+    """The incidents whose work has its turn again, and the exit code of what was refused."""
+    from engine.services.resolving import incident_of
+    from engine.services.resolving import retry as retry_incident
+
+    put_back, code = [], 0
+    for incident_id in dict.fromkeys(ids):  # each once
+        try:
+            put_back.append(retry_incident(runtime, incident_of(runtime, incident_id), by))
+        except EngineError as refused:
+            code = report(refused, debug=debugging())
+    return put_back, code
+
+
+def _tell(done: Work, live: bool, *, quiet: bool) -> int:
+    """Tell what became of it; the exit code."""
+    from engine.services.views import work_line
+
+    if not quiet:
         click.echo(readable(work_line(done)))
-    if done.state == "ready" and not as_json:
+    if done.state == "ready":
         for topic in topics_left(live=live):
             say(f"{topic} is left to workers with Stripe's key. Do: set RUN_PROCESS_STRIPE_KEY, and run-process work.")
-    if done.state == "failed":
-        say("It needs a person again. Do: run-process incidents.")
-        return PERSON_NEEDED
-    return 0
+    if done.state != "failed":
+        return 0
+    say("It needs a person again. Do: run-process incidents.")
+    return PERSON_NEEDED
 
 
 @click.command()

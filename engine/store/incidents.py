@@ -19,6 +19,7 @@ LOST = "lost"  # the workers that had it died, one after the other
 STUCK = "stuck"  # it is done, but the diagram can't go on with the data at hand
 UNDELIVERED = "undelivered"  # a thrown message started nothing
 DEFECT = "defect"  # this program failed in an unexpected way
+KINDS = (REFUSED, EXHAUSTED, IN_DOUBT, LOST, STUCK, UNDELIVERED, DEFECT)
 
 _RESOLVE = update(incidents).where(incidents.c.resolved_at.is_(None))
 _RESOLVE_OF_JOB = _RESOLVE.where(incidents.c.job_id == bindparam("of_job"))  # asked in every step, built once; see the package

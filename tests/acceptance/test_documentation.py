@@ -82,7 +82,7 @@ def test_what_commands_print_for_programs_is_what_is_documented(
         (run("complete", "t6", *settings(approval="approve"), "--as", "mia", "--json"), "task"),
         (run("work", "--until-idle", "--json", code=3, **another_account), "backlog"),
         (run("incidents", "--json", code=3), "list of incident"),
-        (run("retry", "x1", "--json", code=3, **another_account), "retried incident"),
+        (run("retry", "x1", "--json", code=3, **another_account), "list of retried incident"),
         (run("workers", "--all", "--json", code=3), "list of worker"),
         (run("charges", "--json"), "list of ledger row"),
         (run("instances", "--json"), "list of instance"),

@@ -37,6 +37,18 @@ def test_a_charge_that_cannot_be_made_is_an_incident_until_somebody_retries_it(
     assert [(each["resolved_by"], each["commands"]) for each in resolved] == [("olivia", [])] * 2
 
 
+def test_all_incidents_of_a_kind_are_retried_together(
+    approved: Program, stripe: dict[str, str], another_account: dict[str, str]
+) -> None:
+    approved("work", "--until-idle", code=3, **another_account)
+    assert approved("retry", "--kind", "lost").stderr == "No open incident is of the kind lost.\n"
+    assert "Expected one of refused" in approved("retry", "--kind", "other", code=2).stderr
+    assert "neither" in approved("retry", code=2).stderr
+    done = approved("retry", "x9", "x1", "x1", "--kind", "refused", code=1, **stripe)
+    assert done.stdout == "j1 i1 stripe.charge: done\n"
+    assert "x9" in done.stderr
+
+
 def test_what_a_person_knows_lets_a_month_go_on_without_its_worker(approved: Program, another_account: dict[str, str]) -> None:
     approved("work", "--until-idle", code=3, **another_account)
     told = approved("resolve", "x1", "--reason", "Paid in cash.", "--done", "--set", "payment_intent=cash", "--as", "olivia")
