@@ -28,6 +28,7 @@ from engine.store import charges, history, incidents, jobs
 from engine.store.database import may_pass
 from engine.store.instances import InstanceRow
 from engine.store.jobs import JobRow
+from engine.store.sending import savepoint
 
 log = structlog.get_logger("run_process.worker")
 
@@ -63,7 +64,7 @@ def commit_outcome(runtime: Runtime, job: JobRow, outcome: Outcome, by: str) -> 
 def _record(commit: _Commit, charge: ChargeResult | None) -> None:
     """The charge's result beside an incident. Where even that fails, its row stays in doubt and the incident tells of it."""
     try:
-        with commit.connection.begin_nested():
+        with savepoint(commit.connection):
             commit.charge(charge)
     except Exception as error:
         if may_pass(error):

@@ -58,8 +58,10 @@ def start_instance(connection: Connection, runtime: Runtime, deployment: Deploym
     row = instances.add(connection, new, dump_state(transition.state), ended(transition, new.started_at))
     refuse_billed = _claim_bill(connection, deployment.process, customer, period, row.id)
     cause = ("instance_started", _started(deployment, beginning))
-    apply_transition(connection, runtime, row, executable, transition, cause, beginning.by, history.BEGINNING)
-    refuse_billed()
+    try:
+        apply_transition(connection, runtime, row, executable, transition, cause, beginning.by, history.BEGINNING)
+    finally:
+        refuse_billed()
     return row.id
 
 

@@ -19,6 +19,7 @@ from engine.services.runtime import Runtime
 from engine.store import incidents, instances, timers
 from engine.store.database import may_pass
 from engine.store.instances import InstanceRow
+from engine.store.sending import savepoint
 from engine.store.timers import TimerRow
 
 log = structlog.get_logger("run_process.worker")
@@ -59,7 +60,7 @@ def _fire(connection: Connection, runtime: Runtime, number: int, instance_number
     if timer.state != timers.WAITING or timer.due_at > runtime.now():
         return None
     try:
-        with connection.begin_nested():
+        with savepoint(connection):
             _step(connection, runtime, instance, timer, by)
     except ChargeInDoubt as doubt:
         log.info("timer_postponed", timer=format_id(Kind.TIMER, number), reason=str(doubt))

@@ -151,6 +151,7 @@ def _create_engine(url: str, *, create: bool) -> Engine:
         event.listen(engine, "begin", sending.begin)
         event.listen(engine, "commit", sending.commit)
         event.listen(engine, "rollback", sending.forget)
+        event.listen(engine, "rollback_savepoint", sending.forget)
         event.listen(engine, "before_cursor_execute", sending.flush_before, retval=True)
     return engine
 

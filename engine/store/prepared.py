@@ -48,10 +48,7 @@ class Prepared:
 
     def all(self, connection: Connection, values: Values = _NONE) -> list[list[Any]]:
         """Every row."""
-        if _is_watched(connection):
-            return [list(row) for row in connection.execute(self._statement, values)]
-        text = self._text(connection.dialect, values)
-        return text.rows(text.execute(connection, values), connection.dialect)
+        return self.ask(connection, values)()
 
     def first(self, connection: Connection, values: Values = _NONE) -> list[Any] | None:
         """The first row of few; None where there is none."""

@@ -8,11 +8,13 @@ and errors come out as it raises them. A statement of SQLAlchemy's own sends wha
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
 _QUEUE = "run_process_queue"
 _BEGIN, _COMMIT = "BEGIN", "COMMIT"
@@ -59,6 +61,8 @@ class Answer:
     def _be_sent(self) -> None:
         if not self._sent:
             flush(self._connection)
+        if not self._sent:
+            raise InvalidRequestError("the statement was taken back before it was sent")
 
 
 @dataclass(slots=True)
@@ -124,7 +128,10 @@ def begin(connection: Connection) -> None:
 
 
 def commit(connection: Connection) -> None:
-    """Send what waits, and commit with it; what a driver's own `commit` does then is nothing."""
+    """Commit together with what waits. Where nothing waits, the driver's own `commit`, which comes next, does it.
+
+    Where it fails, the rest is taken back when the connection is given back.
+    """
     waiting = _queue(connection).waiting
     if [answer.text for answer in waiting] == [_BEGIN]:
         waiting.clear()  # nothing was asked for
@@ -133,10 +140,18 @@ def commit(connection: Connection) -> None:
         flush(connection)
 
 
-def forget(connection: Connection) -> None:
-    """What waits is never sent: the transaction is taken back."""
+def forget(connection: Connection, *_: object) -> None:
+    """What waits is never sent: the transaction, or all since a savepoint, is taken back."""
     if not connection.invalidated:
         _queue(connection).waiting.clear()
+
+
+@contextmanager
+def savepoint(connection: Connection) -> Iterator[None]:
+    """A part of the transaction: where the block raises, or the database refuses what it asked for, it alone is taken back."""
+    with connection.begin_nested():
+        yield
+        flush(connection)  # what is refused as the savepoint is released can't be taken back to it any more
 
 
 def send(connection: Connection, text: str) -> None:

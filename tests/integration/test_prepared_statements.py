@@ -3,11 +3,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from sqlalchemy import bindparam, event, insert, select, update
+from sqlalchemy import Connection, bindparam, event, insert, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from engine.store.database import Database
 from engine.store.prepared import Prepared
+from engine.store.sending import savepoint
 from engine.store.tables import chores, history, instances, workers
 
 NOON = datetime(2026, 10, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -100,6 +101,21 @@ def test_what_waits_comes_before_any_other_statement(database: Database, how: st
         with connection.begin_nested() as savepoint:
             ADD_CHORE.post(connection, {"name": "clean", "due_at": NOON})
             savepoint.rollback()
+        ADD_CHORE.post(connection, {"name": "dust", "due_at": NOON})
+    with database.reading() as connection:
+        assert [name for name, _ in CHORES.all(connection)] == ["dust", "sweep"]
+
+
+def test_what_is_refused_behind_a_savepoint_takes_back_no_more_than_that(database: Database, how: str) -> None:
+    def dirty(connection: Connection) -> None:
+        with savepoint(connection):
+            ADD_CHORE.post(connection, {"name": "clean", "due_at": NOON})
+            ADD_CHORE.post(connection, {"name": "sweep", "due_at": NOON})
+
+    with database.transaction() as connection:
+        ADD_CHORE.post(connection, {"name": "sweep", "due_at": NOON})
+        with pytest.raises(IntegrityError):
+            dirty(connection)
         ADD_CHORE.post(connection, {"name": "dust", "due_at": NOON})
     with database.reading() as connection:
         assert [name for name, _ in CHORES.all(connection)] == ["dust", "sweep"]
