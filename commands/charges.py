@@ -50,6 +50,8 @@ def charges(states: tuple[str, ...], after: str | None, limit: int, database: st
         found = list_charges(runtime, chosen, [ChargeState(state) for state in states], after, limit)
     if as_json:
         print_json(found)
+    elif not found:
+        say("No charge fits.")
     else:
         print_table(COLUMNS, [_cells(row) for row in found], right=("AMOUNT", "ATTEMPTS"))
     for (state, currency), (count, total) in totals(found).items():

@@ -116,9 +116,10 @@ def _tell(done: Work, live: bool, *, quiet: bool) -> int:
 
     if not quiet:
         click.echo(readable(work_line(done)))
-    if done.state == "ready":
-        for topic in topics_left(live=live):
-            say(f"{topic} is left to workers with Stripe's key. Do: set RUN_PROCESS_STRIPE_KEY, and run-process work.")
+    if done.state == "ready" and getattr(done, "last_error", None) is None:
+        why = "".join(f"{topic} is left to workers with Stripe's key. " for topic in topics_left(live=live))
+        say(f"Nobody has run it yet. {why}Do: run-process work (run-process workers lists who works).")
+        return PERSON_NEEDED
     if done.state != "failed":
         return 0
     say("It needs a person again. Do: run-process incidents.")

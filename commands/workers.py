@@ -101,15 +101,17 @@ class _Teller:
 @click.option("--all", "stopped", is_flag=True, help="Those that have ended in order within a day as well.")
 @options(database_option, json_option)
 def workers(name: str | None, stopped: bool, database: str, as_json: bool) -> int:
-    """List the workers of this database. Exit code 0 when at least one of them lives and takes work, 3 when none does.
+    """List the workers of this database. Exit code 0 when at least one of them lives and takes work, 3 when none does, or when
+    work is due that none of them can do.
 
     A worker that has shown no sign of life for a minute is lost: others take its jobs when their leases end. HOLDS counts the
     jobs that it held at its last sign of life, AT ONCE those that it works on at the same time; the others wait for their turn.
     """
-    from engine.services.presence import list_workers
+    from engine.services.presence import list_workers, unserved
 
     with open_runtime(database) as runtime:
         found = list_workers(runtime, name, stopped=stopped)
+        left = {} if name else unserved(runtime)
     if as_json:
         print_json(found)
     elif found:
@@ -117,7 +119,9 @@ def workers(name: str | None, stopped: bool, database: str, as_json: bool) -> in
         rows = [_row(worker) for worker in found]
         print_table(columns, rows, right=("PROCESS", "HOLDS", "AT ONCE"))
     if any(worker.alive for worker in found):
-        return 0
+        for topic, count in left.items():
+            say(f"{counted(count, 'job')} of {topic} can be done by none of them. Do: run-process work with Stripe's key set.")
+        return PERSON_NEEDED if left else 0
     say(f"No worker {f'of the name {name!r} ' if name else ''}lives. Do: run-process work.")
     return PERSON_NEEDED
 

@@ -325,6 +325,8 @@ class KeepsCharges(Protocol):
     """A connector that charges can offer this as well."""
 
     topic: str
+    intent_output: str
+    """Which of its outputs names the payment, as the ledger's `intent` does."""
 
     def keeper(self, permits: Permits) -> ChargeKeeper | None:
         """Its requests wait for `permits`. None where it has no key. Raises ConfigurationInvalid for an unsuitable one."""

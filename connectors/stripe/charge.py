@@ -53,6 +53,7 @@ class StripeCharge:
     """Charges one bill per job, by the protocol in `protocol.py`. One client serves all threads."""
 
     topic: str = "stripe.charge"
+    intent_output: str = "payment_intent"
     parameters: type[BaseModel] = ChargeParameters
     outputs: Mapping[str, str] = MappingProxyType(
         {

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from engine.connector import Charge, ChargeRequest, Outcome
 
 _SHORTLY = timedelta(seconds=3)
+_OTHER_ACCOUNT = " (this worker's key may be another account's)"
 
 
 def judge(row: Charge, intent: Intent) -> Outcome | None:
@@ -97,7 +98,7 @@ def unknown(row: Charge, why: str) -> Unknown:
     """Nobody knows yet whether money was taken."""
     return Unknown(
         f"Expected to know how the charge of {row.request.charge_key} ended, but {why}. "
-        "Do: nothing yet; it is looked up until it is known.",
+        "Do: nothing yet; it is looked up again, and after the last look-up a person is called.",
         _result(row, ChargeState.UNKNOWN, why),
     )
 
@@ -124,27 +125,28 @@ def after_create(failure: Failure) -> Outcome:
 
 def after_retrieve(row: Charge, failure: Failure) -> Outcome:
     """The intent could not be looked at: what was in doubt stays so."""
-    if failure.trouble is Trouble.REFUSED:
-        return _refused(failure)
     if failure.trouble is Trouble.LIMITED:  # the row stays as it is, in doubt or not
         return _limited(failure)
     if row.state.in_doubt:
-        return unknown(row, failure.text)
+        return unknown(row, failure.text + _OTHER_ACCOUNT * (failure.trouble is Trouble.REFUSED))
+    if failure.trouble is Trouble.REFUSED:
+        return _refused(failure)
     return Retryable(f"Expected Stripe to show {row.intent}, but: {failure.text}. Do: nothing yet; it is tried again.")
 
 
 def after_confirm(row: Charge, failure: Failure, *, resent: bool) -> Outcome:
     """The request that moves money failed: only a decline, a limit and a refusal say that this request took nothing.
 
-    A refusal of the first sending ends the attempt. One of an attempt that was sent before says nothing about that sending.
+    A refusal of the first sending ends the attempt. One of an attempt that was sent before says nothing about that sending, so
+    it stays in doubt.
     """
     match failure.trouble:
         case Trouble.CARD:
             return attempted(row, failure.decline)
         case Trouble.LIMITED:  # the row stays CONFIRMING, so the next run looks before it sends
             return _limited(failure)
-        case Trouble.REFUSED:
-            return _refused(failure, None if resent else _result(row, ChargeState.CREATED, failure.text))
+        case Trouble.REFUSED if not resent:
+            return _refused(failure, _result(row, ChargeState.CREATED, failure.text))
         case _:
             return unknown(row, failure.text)
 

@@ -146,6 +146,14 @@ def list_workers(runtime: Runtime, name: str | None = None, *, stopped: bool = F
     return [_view(row, runtime.now()) for row in rows if name is None or row.name == name]
 
 
+def unserved(runtime: Runtime) -> dict[str, int]:
+    """Topic -> how many jobs are due that no living worker has the connector for."""
+    with runtime.database.reading() as connection:
+        due = jobs.count_due(connection, runtime.now())
+    served = {topic for worker in list_workers(runtime) if worker.alive for topic in worker.topics}
+    return {topic: count for topic, count in due.items() if topic not in served}
+
+
 def _view(row: WorkerRow, now: datetime) -> WorkerView:
     lost = row.state != workers.STOPPED and now - row.seen_at > SILENT_AFTER
     return WorkerView(

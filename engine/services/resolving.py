@@ -123,6 +123,7 @@ def _end_job(
     match verdict:
         case Done(outputs):
             _refuse_unknown("output", outputs, runtime.connectors.get(job.topic), "outputs")
+            outputs = _with_intent(connection, runtime, job, outputs)
             settled, trigger, event = ChargeState.SUCCEEDED, CompleteJob(job.token, outputs), {**event, "outputs": dict(outputs)}
         case Ended(code):
             _refuse_unknown("error", [code], runtime.connectors.get(job.topic), "errors")
@@ -145,6 +146,26 @@ def _end_job(
     apply_transition(connection, runtime, instance, executable, transition, ("job_resolved", event), by)
 
 
+def _with_intent(connection: Connection, runtime: Runtime, job: JobRow, outputs: Mapping[str, Value]) -> Mapping[str, Value]:
+    """The results; for a charge in doubt with the payment that the ledger holds. Raises DataRefused for another, or an empty."""
+    connector = runtime.connectors.get(job.topic)
+    if not isinstance(connector, KeepsCharges):
+        return outputs
+    name = connector.intent_output
+    given = outputs.get(name)
+    if isinstance(given, str) and not given.strip():
+        raise DataRefused(f"Expected {name} to name a payment, but it is empty. Do: --set {name}=..., as Stripe names it.")
+    for charge in charges.touched_by(connection, job.instance):
+        if charge.state.in_doubt and charge.intent is not None:
+            if given not in (None, charge.intent):
+                raise DataRefused(
+                    f"Expected the payment whose outcome is in doubt, {charge.intent}, but {name} names {shown(given)}. "
+                    f"Do: look {charge.intent} up at Stripe; leave --set {name} out if it was charged."
+                )
+            given = charge.intent
+    return outputs if given is None else {**outputs, name: given}
+
+
 def _refuse_unknown(what: str, given: Iterable[str], connector: Connector | None, kind: str) -> None:
     known = getattr(connector, kind, {})
     for name in given:
@@ -153,7 +174,9 @@ def _refuse_unknown(what: str, given: Iterable[str], connector: Connector | None
 
 
 def _settle_charges(connection: Connection, runtime: Runtime, job: JobRow, state: ChargeState, reason: str, by: str) -> None:
-    """What a person knows ends the doubt about the charge that this job was making."""
+    """What a person knows ends the doubt about the charge that this job was making; and what they say was charged otherwise is
+    charged.
+    """
     if not isinstance(runtime.connectors.get(job.topic), KeepsCharges):
         return
     for charge in charges.touched_by(connection, job.instance):
@@ -162,7 +185,7 @@ def _settle_charges(connection: Connection, runtime: Runtime, job: JobRow, state
                 f"Expected nothing charged for {charge.request.charge_key}, but the ledger says that it was. "
                 "Do: --done, with --set for its results; or give the money back at Stripe and cancel."
             )
-        if charge.state.in_doubt:
+        if charge.state.in_doubt or (state is ChargeState.SUCCEEDED and charge.state is not ChargeState.SUCCEEDED):
             charged_at = runtime.now() if state is ChargeState.SUCCEEDED else None
             said = ChargeResult(charge.request.charge_key, state, f"settled by {by}: {reason}", charged_at)
             charges.apply(connection, said, runtime.now())

@@ -119,6 +119,9 @@ class Worker:
 
     def _finish(self) -> None:
         self._presence.stopping = True
+        if self._in_flight:
+            self._presence.beat()  # nobody is to send more work here
+            log.info("stopping", waits_for=len(self._in_flight))
         while self._in_flight:
             self._presence.turn(self._held())
             self._guarded(lambda: self._commit_finished(_POLL_SECONDS))

@@ -13,7 +13,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, InternalError, NoSuchModuleError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -80,7 +80,7 @@ class Database:
             return
         if found is not None and found > SCHEMA:
             raise StateUnknown(
-                f"Expected a database schema up to {SCHEMA}, but {self.engine.url.render_as_string()} has {found}. "
+                f"Expected a database schema up to {SCHEMA}, but {_shown(self.engine.url)} has {found}. "
                 "Do: use the run-process version that wrote it, or a newer one."
             )
         from engine.store.migrate import upgrade  # imports Alembic, which most starts don't need
@@ -102,9 +102,10 @@ class Database:
             raise self._unusable(error) from error
 
     def _unusable(self, error: DBAPIError) -> ConfigurationInvalid:
+        why = "" if _is_torn(self.engine.url) else f" ({_reason(error)})"
         return ConfigurationInvalid(
-            f"Expected a database of run-process at {self.engine.url.render_as_string()}, but it can't be used "
-            f"({_reason(error)}). Do: check --database or RUN_PROCESS_DATABASE."
+            f"Expected a database of run-process at {_shown(self.engine.url)}, but it can't be used{why}. "
+            "Do: check --database or RUN_PROCESS_DATABASE."
         )
 
     def _refuse_foreign(self, connection: Connection) -> None:
@@ -112,7 +113,7 @@ class Database:
         tables = self.engine.dialect.get_table_names(connection)
         if tables:
             raise ConfigurationInvalid(
-                f"Expected a database of run-process or an empty one at {self.engine.url.render_as_string()}, but it holds "
+                f"Expected a database of run-process or an empty one at {_shown(self.engine.url)}, but it holds "
                 f"something else (a table {tables[0]}). Do: check --database or RUN_PROCESS_DATABASE."
             )
 
@@ -122,6 +123,17 @@ def may_pass(error: BaseException) -> bool:
     about what was to be stored.
     """
     return isinstance(error, OperationalError | InterfaceError | InternalError | PoolTimeoutError)
+
+
+def _shown(url: URL) -> str:
+    if _is_torn(url):
+        return f"{url.drivername}://... (in a password, write @ : / # as %40 %3A %2F %23)"
+    return url.render_as_string()
+
+
+def _is_torn(url: URL) -> bool:
+    """Whether signs in a password have torn it apart: then parts of it stand where a host or a database should."""
+    return url.get_backend_name() != "sqlite" and any(sign in f"{url.username}{url.host}{url.database}" for sign in "@#")
 
 
 def _reason(error: DBAPIError) -> str:
@@ -136,7 +148,7 @@ def _create_engine(url: str, *, create: bool) -> Engine:
         options: dict[str, Any] = {"poolclass": QueuePool} if parsed.get_backend_name() == "sqlite" else {}
         # Transactions are short, so many threads share few connections; the one used last has its statements prepared.
         engine = create_engine(parsed, pool_size=_MOST_CONNECTIONS, max_overflow=0, pool_use_lifo=True, **options)
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError, ValueError) as error:
         raise ConfigurationInvalid(
             "Expected a database URL like sqlite:///run-process.db or postgresql+psycopg://host/name, but it isn't one. "
             "Do: check --database or RUN_PROCESS_DATABASE."

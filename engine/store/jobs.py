@@ -239,6 +239,13 @@ def of_instance(connection: Connection, instance: int) -> list[JobRow]:
     return [JobRow(*row) for row in connection.execute(query)]
 
 
+def count_due(connection: Connection, now: datetime) -> dict[str, int]:
+    """Topic -> how many jobs could be leased now."""
+    query = select(jobs.c.topic, func.count().label("due")).where(jobs.c.state == READY, jobs.c.run_at <= now)
+    query = query.group_by(jobs.c.topic)
+    return {row.topic: row.due for row in connection.execute(query)}
+
+
 def count_open(connection: Connection) -> int:
     """How many jobs wait or run: not those that need a person."""
     query = select(func.count()).select_from(jobs).where(jobs.c.state.in_((READY, LEASED)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from tests.acceptance.program import PROCESS, Program, bill_of
 
 
@@ -12,10 +14,16 @@ def test_a_worker_without_a_key_leaves_charges_to_those_that_have_one(
     assert "Leaves stripe.charge to workers with Stripe's key. Do: set RUN_PROCESS_STRIPE_KEY" in without.stderr
     assert "Not done yet: 1 job" in without.stderr
     assert approved("incidents", "--json").json == []
+    keyless = approved.start("work", "--name", "keyless")
+    while approved.start("workers", "--name", "keyless").wait():
+        time.sleep(0.1)
+    assert "1 job of stripe.charge can be done by none of them" in approved("workers", code=3).stderr
+    keyless.terminate()
+    keyless.communicate(timeout=30)
     approved("work", "--until-idle", code=3, **another_account)
-    retried = approved("retry", "x1")
+    retried = approved("retry", "x1", code=3)
     assert retried.stdout == "j1 i1 stripe.charge: waits for a worker\n"
-    assert "RUN_PROCESS_STRIPE_KEY" in retried.stderr
+    assert "Nobody has run it yet. stripe.charge is left to workers with Stripe's key." in retried.stderr
     assert "stripe.charge: done" in approved("work", "--until-idle", **stripe).stdout
 
 
@@ -51,10 +59,13 @@ def test_all_incidents_of_a_kind_are_retried_together(
 
 def test_what_a_person_knows_lets_a_month_go_on_without_its_worker(approved: Program, another_account: dict[str, str]) -> None:
     approved("work", "--until-idle", code=3, **another_account)
+    assert "names a payment" not in approved.refused("resolve", "x1", "--reason", "?", "--done", "--set", "payment_intent= ")
     told = approved("resolve", "x1", "--reason", "Paid in cash.", "--done", "--set", "payment_intent=cash", "--as", "olivia")
     assert told.stdout == "x1 is resolved; i1 goes on\n"
     [resolved] = approved("incidents", "--all", "--json").json
     assert (resolved["resolved_by"], resolved["resolution"]) == ("olivia", "Paid in cash.")
+    [charge] = approved("charges", "--json").json
+    assert (charge["state"], charge["reason"]) == ("succeeded", "settled by olivia: Paid in cash.")
     assert [job["flow_node"] for job in approved("show", "i1", "--json").json["jobs"]] == ["charge", "notify"]
 
 

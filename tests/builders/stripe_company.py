@@ -25,6 +25,7 @@ class Interrupted:
     """`stripe.charge`, with something happening right before or after each intent is closed."""
 
     topic = "stripe.charge"
+    intent_output = StripeCharge.intent_output
 
     def __init__(self, real: StripeCharge) -> None:
         self._real = real

@@ -137,15 +137,27 @@ def test_another_program_s_database_is_refused_and_not_touched(tmp_path: Path) -
     raw.close()
 
 
-@pytest.mark.parametrize("url", ["mysql://host/name", "run-process.db", "sqlite+nothing:///x.db", "", "postgresql"])
+@pytest.mark.parametrize(
+    "url",
+    ["mysql://host/name", "run-process.db", "postgresql+psycopg://host:port/name", "sqlite+nothing:///x.db", "", "postgresql"],
+)
 def test_what_is_no_url_of_a_known_database_is_refused(url: str) -> None:
     with pytest.raises(ConfigurationInvalid, match=r"Expected a database URL like sqlite:///run-process\.db"):
         Database(url)
 
 
-def test_a_password_in_the_url_is_never_shown() -> None:
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://ann:sesame@host/name",
+        "postgresql+psycopg://ann:sesame@127.0.0.1:9/name",
+        "postgresql+psycopg://ann:open@sesame/w#rd@127.0.0.1:9/name",
+        "postgresql+psycopg://ann:open@sesame@127.0.0.1:port/name",
+    ],
+)
+def test_no_part_of_a_password_in_the_url_is_ever_shown(url: str) -> None:
     with pytest.raises(ConfigurationInvalid) as refused:
-        Database("mysql://ann:sesame@host/name")
+        Database(url)
     assert "sesame" not in str(refused.value)
 
 

@@ -196,6 +196,8 @@ def test_an_unknown_incident_is_refused(company: Company, unknown: str) -> None:
 class KeepingConnector(RecordingConnector):
     """One that charges, as `stripe.charge` does."""
 
+    intent_output = "payment_intent"
+
     def keeper(self, _: object) -> None:
         return None
 
