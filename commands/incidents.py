@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from commands.completion import complete_incident
 from commands.failure import PERSON_NEEDED, report
-from commands.output import print_json, print_table, readable, say
+from commands.output import counted, print_blocks, print_json, print_table, readable, say
 from commands.session import (
     acting_user,
     database_option,
@@ -39,10 +40,19 @@ def incidents(resolved: bool, database: str, as_json: bool) -> int:
         found = open_incidents(runtime, resolved=resolved)
     if as_json:
         print_json(found)
+    elif found and sys.stdout.isatty():
+        print_blocks(_block(incident) for incident in found)
     elif found:
         columns = ("INCIDENT", "INSTANCE", "AT", "FLOW NODE", "KIND", "TRIED", "WHAT HAPPENED", "DO")
         print_table(columns, [_row(incident) for incident in found], right=("TRIED",))
     return PERSON_NEEDED if any(i["resolved_at"] is None for i in found) else 0
+
+
+def _block(incident: dict[str, Any]) -> tuple[tuple[object, ...], str, list[str]]:
+    shown = [incident[name] for name in ("id", "instance", "created_at", "flow_node", "kind")]
+    resolved = [f"resolved by {incident['resolved_by']}"] if incident["resolved_at"] else []
+    facts = (*shown, f"tried {counted(incident['tried'], 'time')}", *resolved)
+    return facts, incident["resolution"] or incident["reason"], incident["commands"]
 
 
 def _row(incident: dict[str, Any]) -> tuple[Any, ...]:
@@ -76,7 +86,7 @@ def retry(
         for incident in put_back:
             work = rerun(runtime, incident["id"], by, wait)
             done.append({**incident, "work": work_json(work)})
-            code = max(code, _tell(work, live, quiet=as_json))
+            code = max(code, _tell(runtime, work, live, quiet=as_json))
     if as_json:
         print_json(done)
     return code
@@ -110,9 +120,10 @@ def _put_back(runtime: Runtime, ids: list[str], by: str) -> tuple[list[dict[str,
     return put_back, code
 
 
-def _tell(done: Work, live: bool, *, quiet: bool) -> int:
+def _tell(runtime: Runtime, done: Work, live: bool, *, quiet: bool) -> int:
     """Tell what became of it; the exit code."""
-    from engine.services.views import work_line
+    from engine.services.resolving import incident_of
+    from engine.services.views import work_json, work_line
 
     if not quiet:
         click.echo(readable(work_line(done)))
@@ -122,7 +133,7 @@ def _tell(done: Work, live: bool, *, quiet: bool) -> int:
         return PERSON_NEEDED
     if done.state != "failed":
         return 0
-    say("It needs a person again. Do: run-process incidents.")
+    say(f"It needs a person again, as {incident_of(runtime, work_json(done)['id'])}. Do: run-process incidents.")
     return PERSON_NEEDED
 
 

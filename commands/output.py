@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from itertools import product
+from typing import Any, Literal
 
 import click
 
 from engine.model.moment import format_moment
 
+_LONG = 24  # characters of a column that may be broken
+_LEAST = (12, 9, 6)  # what is left to each of those, or else less
 _KEPT = "\n\u200c\u200d"  # names and emoji need the two joiners
 
 
@@ -57,12 +62,36 @@ def _print_folded(columns: Sequence[str], rows: list[list[str]], right: Sequence
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    console, table = Console(highlight=False), Table(box=None, pad_edge=False, header_style="bold")
+    whole = _whole_columns(columns, rows, console.width)
+    for number, column in enumerate(columns):
+        place: Literal["left", "right"] = "right" if column in right else "left"
+        table.add_column(column, justify=place, overflow="fold", no_wrap=number in whole)
     for row in rows:
         table.add_row(*map(Text, row))
-    Console(highlight=False).print(table)
+    console.print(table)
+
+
+def _whole_columns(columns: Sequence[str], rows: list[list[str]], width: int) -> set[int]:
+    """Those that are never broken, such as ids, states and times: the narrowest, as long as the others have room."""
+    widths = [max(len(line[number]) for line in [list(columns), *rows]) + 1 for number in range(len(columns))]
+    by_width = sorted(range(len(columns)), key=widths.__getitem__)
+    for least, count in product(_LEAST, range(len(columns), 0, -1)):
+        whole, others = by_width[:count], by_width[count:]
+        needed = sum(widths[each] for each in whole) + sum(min(widths[each], least) for each in others)
+        if needed <= width and widths[whole[-1]] <= _LONG:
+            return set(whole)
+    return set()
+
+
+def print_blocks(blocks: Iterable[tuple[Sequence[object], str, Sequence[str]]]) -> None:
+    """For each block its facts in a line, what is to be read below it, and commands as they are typed, to be copied."""
+    width = shutil.get_terminal_size().columns
+    for facts, text, commands in blocks:
+        click.echo("  ".join(readable(fact) for fact in facts))
+        click.echo(textwrap.fill(readable(text), width, initial_indent="  ", subsequent_indent="  ", break_long_words=False))
+        for command in commands:
+            click.echo(f"  $ {command}")
 
 
 def _print_lines(columns: Sequence[str], rows: list[list[str]], right: Sequence[str]) -> None:

@@ -39,6 +39,7 @@ def test_a_charge_that_cannot_be_made_is_an_incident_until_somebody_retries_it(
 
     still = approved("retry", "j1", "--as", "olivia", code=3, **another_account)
     assert still.stdout.startswith("j1 i1 stripe.charge: failed Expected")
+    assert "again, as x2." in still.stderr
     assert "olivia resolved it" in approved.refused("retry", "x1")
     assert approved("retry", "x2", "--as", "olivia", **stripe).stdout == "j1 i1 stripe.charge: done\n"
     resolved = approved("incidents", "--all", "--json").json  # and none is open: exit code 0

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pty
 import signal
 import sqlite3
+import struct
 import subprocess
+import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -162,3 +166,38 @@ def test_a_retry_that_is_not_waited_for_says_who_is_at_it(
         slow.control.set_latency(0)
         worker.send_signal(signal.SIGTERM)
         worker.communicate(timeout=PATIENCE_SECONDS)
+
+
+def test_on_a_narrow_terminal_commands_can_be_copied_and_ids_are_whole(
+    approved: Program, another_account: dict[str, str]
+) -> None:
+    approved("work", "--until-idle", code=3, **another_account)
+    shown = _on_a_terminal(approved, 60, "incidents").splitlines()
+    assert shown[0].split()[:2] == ["x1", "i1"]
+    assert "  $ run-process retry x1" in shown
+    assert all(len(line) <= 60 for line in shown if "$" not in line)
+    instances = _on_a_terminal(approved, 60, "instances").splitlines()
+    assert "active" in instances[1]
+    assert "2026-10" in instances[1]
+
+
+def _on_a_terminal(program: Program, columns: int, *arguments: str) -> str:
+    leader, follower = pty.openpty()
+    size = struct.pack("HHHH", 40, columns, 0, 0)
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, size)
+    surroundings = program.surroundings() | {"TERM": "dumb"}
+    process = subprocess.Popen([*program.command, *arguments], cwd=program.folder, env=surroundings, stdout=follower)
+    os.close(follower)
+    shown = b""
+    while part := _read(leader):
+        shown += part
+    process.wait(PATIENCE_SECONDS)
+    os.close(leader)
+    return shown.decode().replace("\r", "")
+
+
+def _read(leader: int) -> bytes:
+    try:
+        return os.read(leader, 4096)
+    except OSError:  # the other side is closed
+        return b""
