@@ -60,8 +60,10 @@ def start_instance(connection: Connection, runtime: Runtime, deployment: Deploym
     cause = ("instance_started", _started(deployment, beginning))
     try:
         apply_transition(connection, runtime, row, executable, transition, cause, beginning.by, history.BEGINNING)
-    finally:
+    except EngineError:
         refuse_billed()
+        raise
+    refuse_billed()
     return row.id
 
 

@@ -60,7 +60,9 @@ def test_all_incidents_of_a_kind_are_retried_together(
 
 def test_what_a_person_knows_lets_a_month_go_on_without_its_worker(approved: Program, another_account: dict[str, str]) -> None:
     approved("work", "--until-idle", code=3, **another_account)
-    assert "names a payment" not in approved.refused("resolve", "x1", "--reason", "?", "--done", "--set", "payment_intent= ")
+    assert "name a payment, but it is empty" in approved.refused(
+        "resolve", "x1", "--reason", "?", "--done", "--set", "payment_intent= "
+    )
     told = approved("resolve", "x1", "--reason", "Paid in cash.", "--done", "--set", "payment_intent=cash", "--as", "olivia")
     assert told.stdout == "x1 is resolved; i1 goes on\n"
     [resolved] = approved("incidents", "--all", "--json").json

@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
+from sqlalchemy.exc import OperationalError
 
 from engine.errors import (
     AlreadyBilled,
@@ -285,6 +286,22 @@ def test_a_start_that_breaks_off_leaves_nothing_and_the_bill_free(company: Compa
         with pytest.raises(Killed):
             company.start()
     assert count(company.runtime) == 0
+    assert company.start()
+
+
+def test_a_connection_that_is_lost_in_the_midst_of_a_start_is_told_as_that(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is tried again by itself later must not look like a fault of this program."""
+
+    def lose(connection: Connection, *_: object) -> None:
+        connection.invalidate()
+        raise OperationalError("INSERT", {}, Exception("server closed the connection unexpectedly"))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(starting, "apply_transition", lose)
+        with pytest.raises(OperationalError):
+            company.start()
     assert company.start()
 
 
