@@ -9,6 +9,7 @@ import click
 from commands.completion import complete_instance, complete_process
 from commands.output import counted, print_json, print_table, say
 from commands.session import database_option, json_option, open_runtime, options
+from commands.values import PERIOD
 from engine.connector import ChargeState
 from engine.model.money import format_money
 
@@ -29,7 +30,7 @@ COLUMNS = (
     help="Only charges in this state; can be given several times.",
 )
 @click.option("--process", metavar="PROCESS", shell_complete=complete_process, help="Only charges of this process.")
-@click.option("--period", metavar="PERIOD", help="Only charges for this period, e.g. 2026-10.")
+@click.option("--period", type=PERIOD, metavar="PERIOD", help="Only charges for this period, e.g. 2026-10.")
 @click.option("--customer", metavar="CUSTOMER", help="Only charges of this customer.")
 @click.option(
     "--after", metavar="INSTANCE", shell_complete=complete_instance, help="Only charges behind this instance's: the next page."

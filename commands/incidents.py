@@ -43,22 +43,26 @@ def incidents(resolved: bool, database: str, as_json: bool) -> int:
     elif found and sys.stdout.isatty():
         print_blocks(_block(incident) for incident in found)
     elif found:
-        columns = ("INCIDENT", "INSTANCE", "AT", "FLOW NODE", "KIND", "TRIED", "WHAT HAPPENED", "DO")
+        columns = ("INCIDENT", "INSTANCE", "CUSTOMER", "PERIOD", "AT", "FLOW NODE", "KIND", "TRIED", "WHAT HAPPENED", "DO")
         print_table(columns, [_row(incident) for incident in found], right=("TRIED",))
     return PERSON_NEEDED if any(i["resolved_at"] is None for i in found) else 0
 
 
 def _block(incident: dict[str, Any]) -> tuple[tuple[object, ...], str, list[str]]:
-    shown = [incident[name] for name in ("id", "instance", "created_at", "flow_node", "kind")]
-    resolved = [f"resolved by {incident['resolved_by']}"] if incident["resolved_at"] else []
-    facts = (*shown, f"tried {counted(incident['tried'], 'time')}", *resolved)
-    return facts, incident["resolution"] or incident["reason"], incident["commands"]
+    names = ("id", "instance", "customer", "period", "created_at", "flow_node", "kind")
+    facts = (*(incident[name] for name in names if incident[name]), f"tried {counted(incident['tried'], 'time')}")
+    return facts, _resolved(incident) or incident["reason"], incident["commands"]
 
 
 def _row(incident: dict[str, Any]) -> tuple[Any, ...]:
-    resolved = f"resolved by {incident['resolved_by']}" + (f": {incident['resolution']}" if incident["resolution"] else "")
-    shown = [incident[name] for name in ("id", "instance", "created_at", "flow_node", "kind", "tried", "reason")]
-    return (*shown, resolved if incident["resolved_at"] else "; ".join(incident["commands"]))
+    names = ("id", "instance", "customer", "period", "created_at", "flow_node", "kind", "tried", "reason")
+    return (*(incident[name] for name in names), _resolved(incident) or "; ".join(incident["commands"]))
+
+
+def _resolved(incident: dict[str, Any]) -> str:
+    if not incident["resolved_at"]:
+        return ""
+    return f"resolved by {incident['resolved_by']}" + (f": {incident['resolution']}" if incident["resolution"] else "")
 
 
 @click.command()
@@ -71,8 +75,8 @@ def retry(
 ) -> int:
     """Run incidents' work again, with all its attempts, and tell what really became of it.
 
-    A running worker does it and is waited for; where there is none, it is done here. Takes ids of jobs, messages and timers too.
-    Exit code 3 when something needs a person again.
+    A running worker does it and is waited for; where there is none, it is done here. Takes ids of jobs, messages and timers too;
+    a job that waits for its next attempt has it now. Exit code 3 when something needs a person again.
     """
     from engine.services.rerunning import rerun
     from engine.services.views import work_json
@@ -84,7 +88,7 @@ def retry(
         put_back, code = _put_back(runtime, [*incident_ids, *_of_kind(runtime, kind)], by)
         done = []
         for incident in put_back:
-            work = rerun(runtime, incident["id"], by, wait)
+            work = rerun(runtime, incident, by, wait)
             done.append({**incident, "work": work_json(work)})
             code = max(code, _tell(runtime, work, live, quiet=as_json))
     if as_json:
@@ -107,14 +111,13 @@ def _of_kind(runtime: Runtime, kind: str | None) -> list[str]:
 
 
 def _put_back(runtime: Runtime, ids: list[str], by: str) -> tuple[list[dict[str, Any]], int]:
-    """The incidents whose work has its turn again, and the exit code of what was refused."""
-    from engine.services.resolving import incident_of
-    from engine.services.resolving import retry as retry_incident
+    """Whose work has its turn again, and the exit code of what was refused."""
+    from engine.services.resolving import put_back as put_work_back
 
     put_back, code = [], 0
     for incident_id in dict.fromkeys(ids):  # each once
         try:
-            put_back.append(retry_incident(runtime, incident_of(runtime, incident_id), by))
+            put_back.append(put_work_back(runtime, incident_id, by))
         except EngineError as refused:
             code = report(refused, debug=debugging())
     return put_back, code

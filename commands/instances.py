@@ -12,7 +12,7 @@ from commands.completion import complete_instance, complete_process
 from commands.failure import PERSON_NEEDED
 from commands.output import print_facts, print_json, print_table, readable, say
 from commands.session import acting_user, database_option, json_option, open_runtime, options, user_option
-from commands.values import data_option, read_rows, read_settings, set_option
+from commands.values import PERIOD, data_option, read_rows, read_settings, set_option
 from engine.model.money import format_money
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _start_rows(runtime: Runtime, process: str, path: Path, by: str, as_json: bo
 @click.option("--process", metavar="PROCESS", shell_complete=complete_process, help="Only instances of this process.")
 @click.option("--state", type=click.Choice(["active", "completed", "cancelled"]), help="Only instances in this state.")
 @click.option("--customer", metavar="CUSTOMER", help="Only instances of this customer.")
-@click.option("--period", metavar="PERIOD", help="Only instances of this period, e.g. 2026-10.")
+@click.option("--period", type=PERIOD, metavar="PERIOD", help="Only instances of this period, e.g. 2026-10.")
 @click.option("--after", metavar="INSTANCE", help="Only instances behind this one: the next page.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=1_000, show_default=True, help="How many at most.")
 @options(database_option, json_option)

@@ -87,9 +87,10 @@ def _whole_columns(columns: Sequence[str], rows: list[list[str]], width: int) ->
 def print_blocks(blocks: Iterable[tuple[Sequence[object], str, Sequence[str]]]) -> None:
     """For each block its facts in a line, what is to be read below it, and commands as they are typed, to be copied."""
     width = shutil.get_terminal_size().columns
+    folded = textwrap.TextWrapper(width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
     for facts, text, commands in blocks:
-        click.echo("  ".join(readable(fact) for fact in facts))
-        click.echo(textwrap.fill(readable(text), width, initial_indent="  ", subsequent_indent="  ", break_long_words=False))
+        click.echo(folded.fill("  ".join(readable(fact) for fact in facts)))
+        click.echo(folded.fill(f"  {readable(text)}"))
         for command in commands:
             click.echo(f"  $ {command}")
 

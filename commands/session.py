@@ -78,9 +78,14 @@ def acting_user(user: str | None) -> str:
             raise ConfigurationInvalid(
                 "Expected to know who is doing this, but the system names no user. Do: --as NAME, or set RUN_PROCESS_USER."
             ) from error
+    return check_name(name, "a user name", "--as NAME")
+
+
+def check_name(name: str, what: str, remedy: str) -> str:
+    """A name that is shown in tables and kept in the history. Raises ConfigurationInvalid for one that isn't fit for that."""
     if not 0 < len(name) <= 100 or not name.isprintable() or name != name.strip():
         raise ConfigurationInvalid(
-            "Expected a user name of 1 to 100 printable characters without spaces around it, but it isn't. Do: --as NAME."
+            f"Expected {what} of 1 to 100 printable characters without spaces around it, but it isn't. Do: {remedy}."
         )
     return name
 
@@ -156,6 +161,13 @@ def working_connectors(*, live: bool) -> Connectors:
     check_settings(settings)
     left = without_credentials(settings)
     return {topic: connector for topic, connector in build_connectors(settings).items() if topic not in left}
+
+
+def connectors_in_words(*, live: bool) -> Mapping[str, str]:
+    """Topic -> what a worker with this environment does with it: whose cards it charges through which Stripe, where mail goes."""
+    from connectors.registry import in_words
+
+    return in_words(connector_settings(live=live))
 
 
 def topics_left(*, live: bool) -> list[str]:

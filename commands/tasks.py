@@ -10,7 +10,7 @@ import click
 from commands.completion import complete_process, complete_task
 from commands.output import print_facts, print_json, print_table, readable, say
 from commands.session import acting_user, database_option, json_option, open_runtime, options, user_option
-from commands.values import data_option, read_settings, set_option
+from commands.values import PERIOD, data_option, read_settings, set_option
 
 if TYPE_CHECKING:
     from engine.services.views import FieldView, TaskView
@@ -25,7 +25,7 @@ _one_task = click.argument("task_id", metavar="TASK", shell_complete=complete_ta
 @click.option("--group", "group_name", metavar="GROUP", help="Only tasks offered to this group.")
 @click.option("--claimed-by", metavar="USER", help="Only tasks that this user has claimed.")
 @click.option("--customer", metavar="CUSTOMER", help="Only tasks of this customer.")
-@click.option("--period", metavar="PERIOD", help="Only tasks of this period, e.g. 2026-10.")
+@click.option("--period", type=PERIOD, metavar="PERIOD", help="Only tasks of this period, e.g. 2026-10.")
 @click.option("--all", "completed", is_flag=True, help="Completed tasks as well.")
 @click.option("--after", metavar="TASK", help="Only tasks behind this one: the next page.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=1_000, show_default=True, help="How many at most.")

@@ -15,6 +15,23 @@ from engine.errors import ConfigurationInvalid, DataRefused
 
 _LARGEST = 50_000_000
 
+
+class _PeriodType(click.ParamType[str]):
+    """A month or a date: a mistyped one would look like a period in which nothing happened."""
+
+    name = "period"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from engine.model.period import period_of_any_kind  # loads a library that most commands don't need
+
+        try:
+            return period_of_any_kind(value)
+        except DataRefused as error:
+            raise click.UsageError(str(error)) from error
+
+
+PERIOD = _PeriodType()
+
 set_option = click.option(
     "--set", "settings", multiple=True, metavar="ITEM=VALUE", help="A data item's value; amounts in major units (120.50)."
 )

@@ -13,6 +13,8 @@ import click
 from commands.failure import PERSON_NEEDED
 from commands.output import counted, print_json, print_table, readable, say
 from commands.session import (
+    check_name,
+    connectors_in_words,
     database_option,
     debugging,
     json_option,
@@ -39,7 +41,7 @@ def work(until_idle: bool, concurrency: int, name: str | None, quiet: bool, data
     """Run a worker: fire timers, deliver messages, call connectors, commit what they did.
 
     Any number of workers may run on one database, on any machines. SIGTERM and Ctrl-C finish what is in flight and give back what
-    was not begun. Exit code 3 when incidents wait for a person.
+    was not begun. With --until-idle, exit code 3 when incidents wait for a person.
 
     Stripe's key stands in RUN_PROCESS_STRIPE_KEY (or in a file of mode 0600 named by RUN_PROCESS_STRIPE_KEY_FILE); without it,
     charges are left to other workers. RUN_PROCESS_STRIPE_URL points to a sandbox. Mail goes to RUN_PROCESS_SMTP_URL: smtp://,
@@ -48,6 +50,7 @@ def work(until_idle: bool, concurrency: int, name: str | None, quiet: bool, data
     from commands.logging import configure_logging
     from engine.services.working import Worker
 
+    by = f"{socket.gethostname()}-{os.getpid()}" if name is None else check_name(name, "a worker's name", "--name W")
     told_to_stop: list[int] = []
     _on_stop_signals(told_to_stop.append)  # also before there is a worker to tell
     configure_logging(debug=debugging())
@@ -55,8 +58,10 @@ def work(until_idle: bool, concurrency: int, name: str | None, quiet: bool, data
         _ = runtime.configuration  # read now, so that a wrong one is told before any work is taken
         for topic in topics_left(live=live):
             say(f"Leaves {topic} to workers with Stripe's key. Do: set RUN_PROCESS_STRIPE_KEY if this one is to charge.")
+        if not until_idle:
+            _introduce(by, live=live)
         teller = _Teller(quiet=quiet or as_json)
-        worker = Worker(runtime, name or f"{socket.gethostname()}-{os.getpid()}", concurrency, teller.tell)
+        worker = Worker(runtime, by, concurrency, teller.tell)
         teller.reader_gone = worker.stop
         _on_stop_signals(lambda _: worker.stop())
         if told_to_stop:
@@ -68,7 +73,13 @@ def work(until_idle: bool, concurrency: int, name: str | None, quiet: bool, data
         say(f"Not done yet: {counted(backlog.jobs, 'job')}, {counted(backlog.messages, 'message')}.")
     if backlog.incidents:
         say(f"Waiting for a person: {counted(backlog.incidents, 'incident')}. Do: run-process incidents.")
-    return PERSON_NEEDED if backlog.incidents else 0
+    return PERSON_NEEDED if until_idle and backlog.incidents else 0  # told to end, it has ended well
+
+
+def _introduce(name: str, *, live: bool) -> None:
+    """What the log of a worker that runs for months begins with."""
+    does = "; ".join(f"{topic}: {what}" for topic, what in sorted(connectors_in_words(live=live).items()))
+    say(f"Works as {name}. {does}. SIGTERM or Ctrl-C ends it.")
 
 
 def _on_stop_signals(handle: Callable[[int], None]) -> None:

@@ -43,6 +43,20 @@ def without_credentials(settings: ConnectorSettings) -> frozenset[str]:
     return frozenset() if settings.stripe_api_key else frozenset({StripeCharge.topic})
 
 
+def in_words(settings: ConnectorSettings) -> dict[str, str]:
+    """Topic -> what its connector will do with these settings, for people. Shows no secret."""
+    from connectors.email.transports import place_of
+    from connectors.stripe.client import place_and_mode
+    from connectors.stripe.rate import usual_rate
+
+    words = {EmailSend.topic: f"to {place_of(settings.smtp_url)}"}
+    if settings.stripe_api_key:
+        rate = settings.stripe_rate or usual_rate(settings.stripe_api_key)
+        through = place_and_mode(settings.stripe_api_key, settings.stripe_api_base)
+        words[StripeCharge.topic] = f"{through}, at most {rate} requests a second by all workers"
+    return words
+
+
 def check_settings(settings: ConnectorSettings) -> None:
     """Raises ConfigurationInvalid for settings with which jobs could only fail; for a worker, before it claims any.
 
@@ -58,4 +72,4 @@ def check_settings(settings: ConnectorSettings) -> None:
     parse_sender(settings.mail_from)
 
 
-__all__ = ["ConnectorSettings", "build_connectors", "check_settings", "without_credentials"]
+__all__ = ["ConnectorSettings", "build_connectors", "check_settings", "in_words", "without_credentials"]

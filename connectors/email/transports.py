@@ -7,7 +7,7 @@ URL but the host and port ever appears in a text.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from connectors.email.url import url_invalid
 
@@ -23,6 +23,14 @@ class Transport(Protocol):
     def send(self, message: EmailMessage, job: str) -> BusinessError | Retryable | Fatal | None:
         """Hand `message` over for the job with this id; None once it is accepted."""
         ...
+
+
+def place_of(url: str) -> str:
+    """Where a URL that `transport_for` accepts leads, for people, without a password."""
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        return f"the folder {unquote(parts.path)}"
+    return f"the mail server {parts.hostname}" + (f":{parts.port}" if parts.port else "")
 
 
 def transport_for(url: str) -> Transport:

@@ -73,6 +73,14 @@ def build_client(
     )
 
 
+def place_and_mode(api_key: str, api_base: str | None) -> str:
+    """Where a key is sent and whose cards it charges, for people."""
+    parts = urlsplit(api_base or "")
+    port = f":{parts.port}" if parts.port else ""
+    place = f"the Stripe at {parts.scheme}://{parts.hostname}{port}" if api_base else "Stripe"
+    return f"{'REAL' if is_live(api_key) else 'test'} cards through {place}"
+
+
 def _check_base(api_base: str | None, *, live: bool) -> None:
     if api_base is None:
         return

@@ -31,7 +31,12 @@ def read_rate(setting: str | None) -> int | None:
     return int(setting)
 
 
+def usual_rate(api_key: str) -> int:
+    """Requests a second that Stripe allows in this key's mode."""
+    return LIVE if is_live(api_key) else TEST
+
+
 def permit(permits: Permits, api_key: str, rate: int | None) -> Callable[[], None]:
     """What to call before each request with this key. `rate` is in requests a second, None: as many as Stripe allows."""
-    service, usual = ("stripe live", LIVE) if is_live(api_key) else ("stripe test", TEST)
-    return lambda: permits.take(service, rate or usual)
+    service = "stripe live" if is_live(api_key) else "stripe test"
+    return lambda: permits.take(service, rate or usual_rate(api_key))

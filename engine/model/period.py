@@ -79,6 +79,11 @@ def parse_period(text: str, kind: str) -> str:
     )
 
 
+def period_of_any_kind(text: str) -> str:
+    """The same for a text that may be either: a month or a date."""
+    return parse_period(text, "date" if text.count("-") > 1 else "month")
+
+
 def check_every(every: str, kind: str) -> None:
     """Raise DataRefused unless periods of `kind` (`month` or `date`) can follow each other at the distance `every`.
 

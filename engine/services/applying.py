@@ -106,6 +106,8 @@ def _(effect: UserTaskOpened, application: _Application) -> list[Event]:
             "group_name": node.group,
             "created_at": application.now,
             "due_at": effect.due_at,
+            "customer": application.instance.customer,
+            "period": application.instance.period,
         },
     )
     return [("task_created", {"task": format_id(Kind.TASK, number), "flow_node": node.id, "group": node.group})]

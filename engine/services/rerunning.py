@@ -1,4 +1,4 @@
-"""Run an incident's work again, and tell what really became of it.
+"""Run work that was put back again, and tell what really became of it.
 
 A message and a timer need nothing but the database, so they have their turn here and now. A job needs its connector's
 settings: where a worker lives that has the connector, that one does it and it is waited for; else it is run here. One whose
@@ -8,7 +8,9 @@ connector nobody has waits for a worker that has it.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 from engine.model.identifiers import Kind, parse_id
 from engine.services.committing import commit_outcome
@@ -18,35 +20,33 @@ from engine.services.presence import list_workers
 from engine.services.runtime import Runtime
 from engine.services.timing import fire
 from engine.services.working import Work
-from engine.store import incidents, jobs
+from engine.store import jobs
 from engine.store.jobs import JobRow
 
 _LEASE = timedelta(minutes=5)  # nobody renews it
 _LOOK_SECONDS = 0.2
 
 
-def rerun(runtime: Runtime, incident_id: str, by: str, patience: float) -> Work:
-    """Run the work of an incident that was just put back (`retry`); the work as it is afterwards.
+def rerun(runtime: Runtime, put_back: Mapping[str, Any], by: str, patience: float) -> Work:
+    """Run the work that was just put back (`resolving.put_back`); the work as it is afterwards.
 
     A living worker is waited for as many seconds as `patience`: a job that it hasn't finished then is told as it is.
     """
+    if put_back["message"] is not None:
+        return deliver(runtime, parse_id(Kind.MESSAGE, put_back["message"]), by)
+    if put_back["timer"] is not None:
+        return fire(runtime, parse_id(Kind.TIMER, put_back["timer"]), by)
+    number = parse_id(Kind.JOB, put_back["job"])
     with runtime.database.reading() as connection:
-        incident = incidents.get(connection, parse_id(Kind.INCIDENT, incident_id))
-    if incident.message is not None:
-        return deliver(runtime, incident.message, by)
-    if incident.timer is not None:
-        return fire(runtime, incident.timer, by)
-    assert incident.job is not None
-    with runtime.database.reading() as connection:
-        topic = jobs.get(connection, incident.job).topic
+        topic = jobs.get(connection, number).topic
     living = any(worker.alive and topic in worker.topics for worker in list_workers(runtime))
     if not living and topic in runtime.connectors:
-        done = _run_here(runtime, incident.job, by)
+        done = _run_here(runtime, number, by)
         if done is not None:
             return done
     if not living and topic not in runtime.connectors:
         patience = 0
-    return _wait_for(runtime, incident.job, patience)
+    return _wait_for(runtime, number, patience)
 
 
 def _run_here(runtime: Runtime, number: int, by: str) -> JobRow | None:

@@ -53,10 +53,34 @@ def retry(runtime: Runtime, incident_id: str, by: str) -> dict[str, Any]:
                 f"Expected work that can be tried again, but {incident_id} only tells what happened. "
                 f"Do: run-process resolve {incident_id} --reason 'what you did about it'."
             )
-        incidents.resolve(connection, number, by, now)
+        incidents.resolve(connection, number, by, now, incidents.TRIED_AGAIN)
         details = {"incident": incident_id, "flow_node": incident.flow_node}
         history.append(connection, incident.instance, now, by, [("incident_retried", details)])
         return incident_json(incidents.get(connection, number))
+
+
+def put_back(runtime: Runtime, named: str, by: str) -> dict[str, Any]:
+    """Have the work done now that an incident, or a job, message or timer with an open incident, names; or a job that waits for
+    its next attempt. The incident as it is afterwards; for such a job what it would have in common with one.
+
+    Raises what `retry` does, and NotFound for work that neither has an open incident nor waits.
+    """
+    if named.startswith(Kind.JOB) and (waiting := _hurry(runtime, named, by)) is not None:
+        return waiting
+    return retry(runtime, incident_of(runtime, named), by)
+
+
+def _hurry(runtime: Runtime, job_id: str, by: str) -> dict[str, Any] | None:
+    number = parse_id(Kind.JOB, job_id)
+    with runtime.database.transaction() as connection:
+        instance = instances.lock(connection, jobs.get(connection, number).instance, ended_too=True)
+        now = runtime.now()
+        if not jobs.hurry(connection, number, now):
+            return None
+        details = {"job": job_id, "flow_node": jobs.get(connection, number).flow_node}
+        history.append(connection, instance.id, now, by, [("job_hurried", details)])
+    of = {"instance": format_id(Kind.INSTANCE, instance.id), "customer": instance.customer, "period": instance.period}
+    return {"id": None, **of, "job": job_id, "message": None, "timer": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +244,7 @@ def cancel(runtime: Runtime, instance_id: str, reason: str, by: str) -> bool:
     with runtime.database.transaction() as connection:
         instance = instances.lock(connection, number)
         # Without its jobs nobody can begin a confirmation any more, so what the ledger says now stays true.
-        _close_work(connection, number, by, runtime)
+        _close_work(connection, number, by, reason, runtime)
         states = {charge.state for charge in charges.touched_by(connection, number)}
         if any(state.in_doubt for state in states):
             raise ChargeInDoubt(
@@ -236,14 +260,14 @@ def cancel(runtime: Runtime, instance_id: str, reason: str, by: str) -> bool:
         return freed
 
 
-def _close_work(connection: Connection, number: int, by: str, runtime: Runtime) -> None:
+def _close_work(connection: Connection, number: int, by: str, reason: str, runtime: Runtime) -> None:
     now = runtime.now()
     user_tasks.withdraw_all(connection, number, now)
     jobs.withdraw_all(connection, number, now)
     timers.withdraw_all(connection, number, now)
     for incident in incidents.listing(connection, instance=number):
         if incident.job is not None or incident.timer is not None:  # a message, and money that was taken, still need a person
-            incidents.resolve(connection, incident.id, by, now)
+            incidents.resolve(connection, incident.id, by, now, f"cancelled: {reason}")
 
 
 def incident_of(runtime: Runtime, text: str) -> str:

@@ -211,6 +211,8 @@ def incident_json(row: IncidentRow) -> dict[str, Any]:
         "job": format_id(Kind.JOB, row.job) if row.job is not None else None,
         "message": format_id(Kind.MESSAGE, row.message) if row.message is not None else None,
         "timer": format_id(Kind.TIMER, row.timer) if row.timer is not None else None,
+        "customer": row.customer,
+        "period": row.period,
         "kind": row.kind,
         "flow_node": row.flow_node,
         "reason": row.what,

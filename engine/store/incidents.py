@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, insert, select, update
 
 from engine.model.identifiers import Kind, unknown
-from engine.store.tables import incidents
+from engine.store.tables import incidents, instances
 
 REFUSED = "refused"  # the connector says that no retry can help
 EXHAUSTED = "exhausted"  # every attempt that the retry policy allows has failed
@@ -21,13 +21,18 @@ UNDELIVERED = "undelivered"  # a thrown message started nothing
 DEFECT = "defect"  # this program failed in an unexpected way
 KINDS = (REFUSED, EXHAUSTED, IN_DOUBT, LOST, STUCK, UNDELIVERED, DEFECT)
 
+TRIED_AGAIN, DONE_AFTER_ALL = "tried again", "done after all"  # how an incident is resolved where nobody gives a reason
+
+_SHOWN = select(incidents, instances.c.customer, instances.c.period).join(instances, instances.c.id == incidents.c.instance_id)
 _RESOLVE = update(incidents).where(incidents.c.resolved_at.is_(None))
 _RESOLVE_OF_JOB = _RESOLVE.where(incidents.c.job_id == bindparam("of_job"))  # asked in every step, built once; see the package
 
 
 @dataclass(frozen=True, slots=True)
 class IncidentRow:
-    """What happened to which job, message or timer, how often it had been tried, and who resolved it, how."""
+    """What happened to which job, message or timer, how often it had been tried, and who resolved it, how. `customer` and
+    `period` are its instance's.
+    """
 
     id: int
     instance: int
@@ -42,6 +47,8 @@ class IncidentRow:
     resolved_at: datetime | None
     resolved_by: str | None
     resolution: str | None
+    customer: str | None
+    period: str | None
 
 
 def add(connection: Connection, values: Mapping[str, Any]) -> int:
@@ -53,32 +60,32 @@ def add(connection: Connection, values: Mapping[str, Any]) -> int:
 
 def get(connection: Connection, number: int) -> IncidentRow:
     """One incident. Raises NotFound."""
-    row = connection.execute(select(incidents).where(incidents.c.id == number)).first()
+    row = connection.execute(_SHOWN.where(incidents.c.id == number)).first()
     if row is None:
         raise unknown(Kind.INCIDENT, number)
     return IncidentRow(*row)
 
 
-def resolve(connection: Connection, number: int, by: str, at: datetime, resolution: str | None = None) -> None:
-    """Resolve an incident, if it is open. `resolution` is what a person gave as the reason."""
+def resolve(connection: Connection, number: int, by: str, at: datetime, resolution: str) -> None:
+    """Resolve an incident, if it is open. `resolution` is the reason that a person gave, or TRIED_AGAIN."""
     values = {"resolved_at": at, "resolved_by": by, "resolution": resolution}
     connection.execute(_RESOLVE.where(incidents.c.id == number), values)
 
 
 def resolve_of_job(connection: Connection, job: int, by: str, at: datetime) -> None:
     """Resolve the open incidents of a job."""
-    connection.execute(_RESOLVE_OF_JOB, {"of_job": job, "resolved_at": at, "resolved_by": by})
+    connection.execute(_RESOLVE_OF_JOB, {"of_job": job, "resolved_at": at, "resolved_by": by, "resolution": DONE_AFTER_ALL})
 
 
 def resolve_of_timer(connection: Connection, timer: int, by: str, at: datetime) -> None:
     """Resolve the open incidents of a timer."""
-    values = {"resolved_at": at, "resolved_by": by}
+    values = {"resolved_at": at, "resolved_by": by, "resolution": DONE_AFTER_ALL}
     connection.execute(_RESOLVE.where(incidents.c.timer_id == timer), values)
 
 
 def listing(connection: Connection, *, instance: int | None = None, resolved: bool = False) -> list[IncidentRow]:
     """Incidents, oldest first: the open ones, or with `resolved` all."""
-    query: Select[Any] = select(incidents).order_by(incidents.c.id)
+    query: Select[Any] = _SHOWN.order_by(incidents.c.id)
     if not resolved:
         query = query.where(incidents.c.resolved_at.is_(None))
     if instance is not None:

@@ -203,6 +203,12 @@ def put_back(connection: Connection, number: int, run_at: datetime) -> None:
     connection.execute(update(jobs).where(*where).values(**values))
 
 
+def hurry(connection: Connection, number: int, run_at: datetime) -> bool:
+    """Make a job run at `run_at` that waits for a later attempt. What is counted against it stays. False when it doesn't wait."""
+    where = (jobs.c.id == number, jobs.c.state == READY)
+    return connection.execute(update(jobs).where(*where).values(run_at=run_at, last_error=None)).rowcount == 1
+
+
 def note(connection: Connection, number: int, error: str) -> None:
     """Keep what a job ended in, where that was not what was hoped for."""
     connection.execute(update(jobs).where(jobs.c.id == number).values(last_error=error))

@@ -164,10 +164,14 @@ user_tasks = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("due_at", UtcDateTime),
     Column("completed_at", UtcDateTime),
+    Column("customer", Text),  # its instance's, which never changes; here because tasks are looked for by it
+    Column("period", String(10)),
     UniqueConstraint("instance_id", "token"),
     _of_open_tasks("id"),
     _of_open_tasks("group_name", "id"),
     _of_open_tasks("claimed_by", "id"),
+    _of_open_tasks("customer", "id"),
+    _of_open_tasks("period", "id"),
     sqlite_autoincrement=True,
 )
 

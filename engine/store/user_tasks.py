@@ -55,6 +55,8 @@ class UserTaskRow:
     created_at: datetime
     due_at: datetime | None
     completed_at: datetime | None
+    customer: str | None
+    period: str | None
 
 
 def add(connection: Connection, values: Mapping[str, Any]) -> int:
@@ -113,12 +115,6 @@ def listing(
         "states", states, expanding=True, literal_execute=True
     )  # not bound: open tasks have their own indexes
     query: Select[Any] = select(user_tasks).where(user_tasks.c.id > after, user_tasks.c.state.in_(written))
-    own = {column: value for column, value in filters.items() if column not in ("customer", "period")}
-    for column, value in own.items():
+    for column, value in filters.items():
         query = query.where(user_tasks.c[column] == value)
-    if own.keys() != filters.keys():
-        of = select(instances.c.id)
-        for column in filters.keys() - own.keys():
-            of = of.where(instances.c[column] == filters[column])
-        query = query.where(user_tasks.c.instance_id.in_(of))
     return [UserTaskRow(*row) for row in connection.execute(query.order_by(user_tasks.c.id).limit(limit))]

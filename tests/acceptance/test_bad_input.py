@@ -172,6 +172,8 @@ USAGE = {
     ("complete", "t1", "--set", "amount"): "ITEM=VALUE",
     ("complete", "t1", "--set", "a=1", "--set", "a=2"): "twice",
     ("instances", "--state", "open"): "cancelled",
+    ("charges", "--period", "2026-13"): "Do: write it as in 2026-10.",
+    ("tasks", "--period", "2026-02-30"): "Do: write it as in 2026-10-31.",
     ("start", PROCESS, "--csv", "none.csv"): "none.csv",
 }
 
@@ -191,6 +193,11 @@ SETTINGS = {
     "RUN_PROCESS_SMTP_URL": ("http://localhost", "RUN_PROCESS_SMTP_URL"),
     "RUN_PROCESS_USER": ("two\nlines", "--as"),
 }
+
+
+def test_a_worker_has_a_name_that_can_stand_in_the_history(deployed: Program) -> None:
+    assert "Expected a worker's name of 1 to 100 printable characters" in deployed.refused("work", "--name", "red\x1b[31m")
+    assert "Do: --name W." in deployed.refused("work", "--until-idle", "--name", "w" * 101)
 
 
 @pytest.mark.parametrize("name", SETTINGS)

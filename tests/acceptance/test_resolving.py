@@ -36,6 +36,9 @@ def test_a_charge_that_cannot_be_made_is_an_incident_until_somebody_retries_it(
     assert (incident["id"], incident["instance"], incident["job"], incident["flow_node"]) == ("x1", "i1", "j1", "charge")
     assert "customer" in incident["reason"]
     assert (incident["kind"], incident["commands"][0]) == ("refused", "run-process retry x1")
+    assert (incident["customer"], incident["period"]) == tuple(
+        approved("show", "i1", "--json").json[k] for k in ("customer", "period")
+    )
 
     still = approved("retry", "j1", "--as", "olivia", code=3, **another_account)
     assert still.stdout.startswith("j1 i1 stripe.charge: failed Expected")
@@ -43,7 +46,9 @@ def test_a_charge_that_cannot_be_made_is_an_incident_until_somebody_retries_it(
     assert "olivia resolved it" in approved.refused("retry", "x1")
     assert approved("retry", "x2", "--as", "olivia", **stripe).stdout == "j1 i1 stripe.charge: done\n"
     resolved = approved("incidents", "--all", "--json").json  # and none is open: exit code 0
-    assert [(each["resolved_by"], each["commands"]) for each in resolved] == [("olivia", [])] * 2
+    assert [(each["resolved_by"], each["resolution"], each["commands"]) for each in resolved] == [
+        ("olivia", "tried again", [])
+    ] * 2
 
 
 def test_all_incidents_of_a_kind_are_retried_together(
@@ -56,6 +61,17 @@ def test_all_incidents_of_a_kind_are_retried_together(
     done = approved("retry", "x9", "x1", "x1", "--kind", "refused", code=1, **stripe)
     assert done.stdout == "j1 i1 stripe.charge: done\n"
     assert "x9" in done.stderr
+
+
+def test_a_job_that_waits_for_its_next_attempt_has_it_when_somebody_asks(approved: Program, stripe: dict[str, str]) -> None:
+    nobody = {**stripe, "RUN_PROCESS_STRIPE_URL": "http://127.0.0.1:9"}
+    approved("work", "--until-idle", **nobody)
+    assert approved("incidents", "--json").json == []
+    assert approved("work", "--until-idle", **stripe).stdout == ""  # not yet
+    hurried = approved("retry", "j1", "--as", "olivia", **stripe)
+    assert hurried.stdout == "j1 i1 stripe.charge: done\n"
+    assert ("job_hurried", "olivia") in [(e["event"], e["by"]) for e in approved("history", "i1", "--json").json]
+    assert "Expected an open incident of j1" in approved.refused("retry", "j1")
 
 
 def test_what_a_person_knows_lets_a_month_go_on_without_its_worker(approved: Program, another_account: dict[str, str]) -> None:

@@ -76,7 +76,11 @@ def test_a_worker_that_is_told_to_end_finishes_the_charge_in_flight_and_takes_no
     stdout, stderr = worker.communicate(timeout=PATIENCE_SECONDS)
     assert worker.returncode == 0, stderr
     assert stdout == "j1 i1 stripe.charge: done\n"
-    assert stderr == "Not done yet: 1 job, 0 messages.\n"
+    introduced, *rest = stderr.splitlines()
+    assert introduced.startswith("Works as w1. email.send: to the folder ")
+    assert f"stripe.charge: test cards through the Stripe at {slow.url}, at most 1000 requests a second" in introduced
+    assert stripe["RUN_PROCESS_STRIPE_KEY"] not in introduced
+    assert rest == ["Not done yet: 1 job, 0 messages."]
     shown = approved("show", "i1", "--json").json
     assert [(job["id"], job["state"], job["attempts"]) for job in shown["jobs"]] == [("j1", "done", 1), ("j2", "ready", 0)]
     assert [charge["state"] for charge in shown["charges"]] == ["succeeded"]
@@ -97,8 +101,19 @@ def test_an_idle_worker_ends_at_once(deployed: Program, stripe: dict[str, str]) 
     database = deployed.folder / "run-process.db-wal"  # there while the database is open
     _wait_until(database.exists)
     os.kill(worker.pid, signal.SIGTERM)
-    assert worker.communicate(timeout=PATIENCE_SECONDS) == ("", "")
+    assert worker.communicate(timeout=PATIENCE_SECONDS)[0] == ""
     assert worker.returncode == 0
+
+
+def test_a_worker_that_ends_in_order_has_not_failed_because_an_incident_is_open(
+    approved: Program, stripe: dict[str, str], another_account: dict[str, str]
+) -> None:
+    approved("work", "--until-idle", code=3, **another_account)
+    worker = approved.start("work", "--name", "w1", **stripe)
+    _wait_until(lambda: "w1" in approved.start("workers").communicate()[0])
+    worker.send_signal(signal.SIGTERM)
+    assert "Waiting for a person: 1 incident." in worker.communicate(timeout=PATIENCE_SECONDS)[1]
+    assert worker.returncode == 0  # a supervisor would take anything else for a crash
 
 
 def _intents(sandbox: Sandbox) -> int:

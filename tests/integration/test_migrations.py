@@ -14,7 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
 
 from engine.errors import ConfigurationInvalid, StateUnknown
-from engine.store import incidents, jobs
+from engine.store import incidents, jobs, user_tasks
 from engine.store.database import SCHEMA, Database
 from engine.store.migrate import configuration
 from engine.store.tables import metadata
@@ -54,7 +54,7 @@ def test_an_empty_database_is_brought_up_to_date(tmp_path: Path) -> None:
 
 
 def test_what_was_stored_before_workers_were_registered_is_kept(tmp_path: Path) -> None:
-    """From schema 0001, which had no timers, and incidents without a kind."""
+    """From schema 0001, which had no timers, incidents without a kind, and tasks that didn't name their customer."""
     url = f"sqlite:///{tmp_path / 'old.db'}"
     raw = create_engine(url)
     with raw.begin() as connection:
@@ -62,6 +62,7 @@ def test_what_was_stored_before_workers_were_registered_is_kept(tmp_path: Path) 
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
         connection.execute(text(_INSTANCE_OF_0001))
+        connection.execute(text(_TASK_OF_0001))
         connection.execute(text(_JOB_OF_0001))
         connection.execute(text(_MESSAGE_OF_0001))
         connection.execute(text(_INCIDENTS_OF_0001))
@@ -70,6 +71,8 @@ def test_what_was_stored_before_workers_were_registered_is_kept(tmp_path: Path) 
     with opened.transaction() as connection:
         kinds = [(row.id, row.kind, row.job) for row in incidents.listing(connection, resolved=True)]
         assert kinds == [(7, "refused", 1), (8, "undelivered", None)]
+        tasks = user_tasks.listing(connection, user_tasks.OPEN, {"customer": "cus_A", "period": "2026-10"}, 0, 10)
+        assert [(task.id, task.customer, task.period) for task in tasks] == [(4, "cus_A", "2026-10")]
         job = jobs.get(connection, 1)
         assert (job.attempts, job.failures, job.look_ups, job.losses) == (3, 0, 0, 0)
         assert incidents.add(connection, {**_NEW_INCIDENT, "created_at": job.created_at}) == 9
@@ -77,7 +80,10 @@ def test_what_was_stored_before_workers_were_registered_is_kept(tmp_path: Path) 
 
 
 _INSTANCE_OF_0001 = """INSERT INTO instances (id, process, version, state, started_by, started_user, started_at, token_state,
-    previous_values, revision) VALUES (1, 'p', 1, 'active', 'manual', 'olivia', '2026-10-01 09:30:00.000000', '', '{}', 1)"""
+    previous_values, revision, customer, period)
+    VALUES (1, 'p', 1, 'active', 'manual', 'olivia', '2026-10-01 09:30:00.000000', '', '{}', 1, 'cus_A', '2026-10')"""
+_TASK_OF_0001 = """INSERT INTO user_tasks (id, instance_id, token, process, flow_node, state, created_at)
+    VALUES (4, 1, 1, 'p', 'enter', 'offered', '2026-10-01 09:30:00.000000')"""
 _JOB_OF_0001 = """INSERT INTO jobs (id, instance_id, token, flow_node, topic, parameters, state, attempts, run_at, fence,
     created_at) VALUES (1, 1, 4, 'charge', 'pay', '{}', 'failed', 3, '2026-10-01 09:30:00.000000', 3,
     '2026-10-01 09:30:00.000000')"""

@@ -302,8 +302,7 @@ def test_a_message_takes_no_verdict_of_a_job(company: Company, pay: RecordingCon
 
 
 def retried(company: Company, incident: str, patience: float = 10) -> Any:
-    resolving.retry(company.runtime, incident, "olivia")
-    return rerunning.rerun(company.runtime, incident, "olivia", patience)
+    return rerunning.rerun(company.runtime, resolving.put_back(company.runtime, incident, "olivia"), "olivia", patience)
 
 
 def test_a_retried_job_is_run_where_no_worker_lives_and_its_end_is_told(company: Company, pay: RecordingConnector) -> None:

@@ -273,6 +273,7 @@ class Campaign:
             self._month(nth, failure_of(nth), play, only)
             if self._faults.failed is None:
                 self.untouched = self._deploying + self._faults.counts
+                self._faults.plan(0, Failure.IO_ERROR)
                 return
             self.cases[f"{self._faults.failed}: {self._faults.failure}"] += 1
 

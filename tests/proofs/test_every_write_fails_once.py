@@ -63,6 +63,8 @@ def in_turn(nth: int) -> Failure:
 @pytest.mark.parametrize("campaign", ["sqlite"], indirect=True)
 def test_a_month_completes_though_any_one_write_of_it_failed(campaign: Campaign) -> None:
     campaign.run(charged, in_turn)
+    for rare in ("SAVEPOINT", "RELEASE"):  # a worker's chores write beside its work, so that the nth write isn't always the same
+        campaign.run(charged, in_turn, only=rare)
     assert {case.partition(":")[0] for case in campaign.cases} >= {"BEGIN", "INSERT", "UPDATE", "SAVEPOINT", "RELEASE", "COMMIT"}
 
 
