@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COLUMNS = (
-    *("PERIOD", "CUSTOMER", "AMOUNT", "STATE", "ATTEMPTS", "INTENT", "APPROVED BY", "REASON", "AT", "LOOKED UP", "INSTANCE"),
+    *("PERIOD", "CUSTOMER", "AMOUNT", "STATE", "REFUNDED", "ATTEMPTS", "INTENT", "APPROVED BY", "REASON", "AT", "LOOKED UP"),
+    "INSTANCE",
 )
 
 
@@ -42,7 +43,7 @@ def charges(states: tuple[str, ...], after: str | None, limit: int, database: st
 
     By period and customer, with the totals of those listed on stderr. Only what is succeeded is money. What is unknown or
     confirming is in doubt: LOOKED UP says when a worker finds out, or which incident waits for a person; the others show when
-    they changed last.
+    they changed last. REFUNDED is what the customer has back, or is about to; run-process refunds lists each.
     """
     from engine.services.ledger import list_charges, totals
 
@@ -54,7 +55,7 @@ def charges(states: tuple[str, ...], after: str | None, limit: int, database: st
     elif not found:
         say("No charge fits.")
     else:
-        print_table(COLUMNS, [_cells(row) for row in found], right=("AMOUNT", "ATTEMPTS"))
+        print_table(COLUMNS, [_cells(row) for row in found], right=("AMOUNT", "REFUNDED", "ATTEMPTS"))
     for (state, currency), (count, total) in totals(found).items():
         say(f"{state}: {counted(count, 'charge')}, {format_money(total, currency)} {currency}")
     if len(found) == limit:
@@ -63,7 +64,8 @@ def charges(states: tuple[str, ...], after: str | None, limit: int, database: st
 
 def _cells(row: dict[str, Any]) -> Sequence[object]:
     amount = f"{format_money(row['amount'], row['currency'])} {row['currency']}"
+    refunded = format_money(row["refunded"], row["currency"]) if row["refunded"] else None
     return (
-        *(row["period"], row["customer"], amount, row["state"], row["attempt"], row["intent"], row["approved_by"]),
+        *(row["period"], row["customer"], amount, row["state"], refunded, row["attempt"], row["intent"], row["approved_by"]),
         *(row["reason"], row["charged_at"] or row["updated_at"], row["incident"] or row["next_at"], row["instance"]),
     )

@@ -16,8 +16,9 @@ from commands.values import PERIOD, data_option, read_rows, read_settings, set_o
 from engine.model.money import format_money
 
 if TYPE_CHECKING:
+    from engine.services.batches import RowReport
+    from engine.services.lineage import Month
     from engine.services.runtime import Runtime
-    from engine.services.starting import RowReport
 
 _instance = click.argument("instance_id", metavar="INSTANCE", shell_complete=complete_instance)
 
@@ -196,21 +197,41 @@ def _compact(value: Any) -> str:
 @click.argument("customer", metavar="CUSTOMER|INSTANCE", shell_complete=complete_instance)
 @click.option("--process", metavar="PROCESS", shell_complete=complete_process, help="Only the chain in this process.")
 @options(database_option, json_option)
-def chain(customer: str, process: str | None, database: str, as_json: bool) -> None:
-    """Show a customer's months in a line: the instances, and what was charged."""
-    from engine.services.inspecting import chain as read_chain
+def chain(customer: str, process: str | None, database: str, as_json: bool) -> int:
+    """Show a customer's months in a line: the instances, what was billed, gaps and forks. Exit code 3 when there is one."""
+    from engine.services.lineage import lineage
 
     with open_runtime(database) as runtime:
-        found = read_chain(runtime, customer, process)
+        found = lineage(runtime, customer, process)
     if as_json:
-        print_json([{**_fields(instance), "charge": charge} for instance, charge in found])
-        return
-    rows = []
-    for instance, charge in found:
-        amount = f"{format_money(charge['amount'], charge['currency'])} {charge['currency']}" if charge else ""
-        outcome = _charge_outcome(charge) if charge else ""
-        rows.append((instance.period, instance.id, instance.state, instance.started_by, amount, outcome, instance.next))
-    print_table(("PERIOD", "INSTANCE", "STATE", "STARTED BY", "AMOUNT", "CHARGE", "NEXT"), rows, right=("AMOUNT",))
+        print_json([_month_fields(month) for month in found])
+    else:
+        columns = ("PERIOD", "INSTANCE", "VERSION", "STATE", "STARTED BY", "AMOUNT", "REFUNDED", "CHARGE", "NEXT", "FORK")
+        print_table(columns, [_month_cells(month) for month in found], right=("VERSION", "AMOUNT", "REFUNDED"))
+    return PERSON_NEEDED if any(month.fork or month.state == "missing" for month in found) else 0
+
+
+def _month_fields(month: Month) -> dict[str, Any]:
+    from engine.services.views import InstanceView
+
+    about = _fields(month)
+    instance = about.pop("instance")
+    of = _fields(instance) if instance is not None else dict.fromkeys(InstanceView.__dataclass_fields__)
+    return {**of, **about, "gap": instance is None}
+
+
+def _month_cells(month: Month) -> tuple[object, ...]:
+    instance = month.instance
+    if instance is None:
+        return (month.period, "", "", month.state, "", "", "", "", "", "")
+    outcome = _charge_outcome(month.charge) if month.charge else ""
+    billed = _sum(month.amount, month.currency), _sum(month.refunded or None, month.currency)
+    known = (month.period, instance.id, instance.version, instance.state, instance.started_by)
+    return (*known, *billed, outcome, instance.next, month.fork)
+
+
+def _sum(amount: int | None, currency: str | None) -> str:
+    return f"{format_money(amount, currency)} {currency}" if amount is not None and currency is not None else ""
 
 
 def _charge_outcome(charge: dict[str, Any]) -> str:
@@ -235,6 +256,9 @@ def cancel(instance_id: str, reason: str, database: str, user: str | None, as_js
         instance, _ = show_instance(runtime, instance_id)
     if as_json:
         print_json({**_fields(instance), "bill_freed": freed})
+        return
+    if instance.period is None:  # a process that doesn't repeat
+        click.echo(f"{instance.id} is cancelled")
         return
     bill = "its period can be started again" if freed else "its period stays billed"
     click.echo(f"{instance.id} is cancelled; {bill}")

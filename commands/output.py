@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import json
+import re
 import shutil
 import sys
 import textwrap
@@ -18,6 +20,8 @@ from engine.model.moment import format_moment
 
 _LONG = 24  # characters of a column that may be broken
 _LEAST = (12, 9, 6)  # what is left to each of those, or else less
+_BEGINS_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_NUMBER = re.compile(r"-[0-9]+(\.[0-9]+)?")
 _KEPT = "\n\u200c\u200d"  # names and emoji need the two joiners
 
 
@@ -82,6 +86,21 @@ def _whole_columns(columns: Sequence[str], rows: list[list[str]], width: int) ->
         if needed <= width and widths[whole[-1]] <= _LONG:
             return set(whole)
     return set()
+
+
+def print_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Rows for spreadsheets, under a header. A cell that a spreadsheet would take for a formula begins with a quote sign, which
+    makes it text.
+    """
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_cell(value) for value in row] for row in rows)
+
+
+def _cell(value: object) -> str:
+    written = format_moment(value) if isinstance(value, datetime) else "" if value is None else str(value)
+    as_text = "'" if written.startswith(_BEGINS_FORMULA) and not _NUMBER.fullmatch(written) else ""
+    return as_text + readable(written)
 
 
 def print_blocks(blocks: Iterable[tuple[Sequence[object], str, Sequence[str]]]) -> None:

@@ -11,8 +11,11 @@ from commands.completion import complete_process, complete_task
 from commands.output import print_facts, print_json, print_table, readable, say
 from commands.session import acting_user, database_option, json_option, open_runtime, options, user_option
 from commands.values import PERIOD, data_option, read_settings, set_option
+from engine.model.moment import length_in_words
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from engine.services.views import FieldView, TaskView
 
 _task = click.argument("task_id", metavar="[TASK]", required=False, shell_complete=complete_task)
@@ -26,37 +29,53 @@ _one_task = click.argument("task_id", metavar="TASK", shell_complete=complete_ta
 @click.option("--claimed-by", metavar="USER", help="Only tasks that this user has claimed.")
 @click.option("--customer", metavar="CUSTOMER", help="Only tasks of this customer.")
 @click.option("--period", type=PERIOD, metavar="PERIOD", help="Only tasks of this period, e.g. 2026-10.")
+@click.option("--overdue", is_flag=True, help="Only open tasks whose due time has passed, the longest overdue first.")
 @click.option("--all", "completed", is_flag=True, help="Completed tasks as well.")
 @click.option("--after", metavar="TASK", help="Only tasks behind this one: the next page.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=1_000, show_default=True, help="How many at most.")
 @options(database_option, json_option)
 def tasks(
-    task_id: str | None, database: str, as_json: bool, completed: bool, after: str | None, limit: int, **filters: str | None
+    task_id: str | None,
+    database: str,
+    as_json: bool,
+    overdue: bool,
+    completed: bool,
+    after: str | None,
+    limit: int,
+    **filters: str | None,
 ) -> None:
     """List the work that waits for people; with TASK, show that one with its form.
 
     In a form, last month's value stands in a column of its own: it is for comparison and is never taken over.
     """
+    if overdue and completed:
+        raise click.UsageError("Expected --overdue or --all, but there are both. Do: choose one; completed tasks aren't overdue.")
     from engine.services import worklist
 
     chosen = {name: value for name, value in filters.items() if value is not None}
     with open_runtime(database) as runtime:
+        now = runtime.now()
         if task_id is not None:
-            _print_task(worklist.task(runtime, task_id), as_json)
+            _print_task(worklist.task(runtime, task_id), now, as_json)
             return
-        found = worklist.tasks(runtime, chosen, completed=completed, after=after, limit=limit, forms=as_json)
+        found = worklist.tasks(runtime, chosen, completed=completed, overdue=overdue, after=after, limit=limit, forms=as_json)
     if as_json:
         print_json(found)
         return
     print_table(
         ("TASK", "NAME", "GROUP", "STATE", "BY", "CUSTOMER", "PERIOD", "DUE"),
-        [(t.id, t.name, t.group, t.state, t.claimed_by, t.customer, t.period, t.due_at) for t in found],
+        [(t.id, t.name, t.group, t.state, t.claimed_by, t.customer, t.period, _due(t, now)) for t in found],
     )
     if len(found) == limit:
-        say(f"There may be more. Do: run-process tasks --after {found[-1].id}.")
+        say(f"There may be more. Do: run-process tasks {'--overdue ' if overdue else ''}--after {found[-1].id}.")
 
 
-def _print_task(task: TaskView, as_json: bool) -> None:
+def _due(task: TaskView, now: datetime) -> str:
+    late = f", overdue {length_in_words(now - task.due_at)}" if task.overdue and task.due_at is not None else ""
+    return f"{readable(task.due_at)}{late}"
+
+
+def _print_task(task: TaskView, now: datetime, as_json: bool) -> None:
     if as_json:
         print_json(task)
         return
@@ -69,7 +88,7 @@ def _print_task(task: TaskView, as_json: bool) -> None:
         ("group", task.group),
         ("state", claimed),
         ("created", task.created_at),
-        ("due", task.due_at),
+        ("due", _due(task, now)),
     ]
     print_facts(facts)
     click.echo()

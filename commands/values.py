@@ -12,6 +12,7 @@ import click
 
 from engine.connector import Value
 from engine.errors import ConfigurationInvalid, DataRefused
+from engine.model.text import did_you_mean
 
 _LARGEST = 50_000_000
 
@@ -83,8 +84,10 @@ def _without_duplicates(pairs: list[tuple[str, Value]]) -> dict[str, Value]:
     return values
 
 
-def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Value] | DataRefused]]:
-    """The rows of a CSV file with a header of data items: line number and values, or why the row can't be read."""
+def read_rows(path: Path, names: Mapping[str, str] | None = None) -> Iterator[tuple[int, dict[str, Value] | DataRefused]]:
+    """The rows of a CSV file with a header of data items: line number and values, or why the row can't be read. With `names`
+    (header -> data item) only those columns count. Raises DataRefused for a header that hasn't got them.
+    """
     text = _read_text(path)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)  # newline="": only line feeds end lines, no other separator
     try:
@@ -93,6 +96,7 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Value] | DataRefused]
         raise DataRefused(f"{path}:1: Expected a CSV header, but {error}. Do: correct the quotes.") from error
     if not header or len(set(header)) != len(header):
         raise DataRefused(f"{path}:1: Expected a header that names each data item once, but it doesn't. Do: write one.")
+    header = _renamed(path, header, names)
     while True:
         line = reader.line_num + 1
         try:
@@ -107,7 +111,30 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Value] | DataRefused]
         if len(row) != len(header):
             yield line, DataRefused(f"Expected {len(header)} values, but there are {len(row)}. Do: correct the row.")
         else:
-            yield line, dict(zip(header, row, strict=True))
+            yield line, {item: value for item, value in zip(header, row, strict=True) if item}
+
+
+def _renamed(path: Path, header: list[str], names: Mapping[str, str] | None) -> list[str]:
+    """The data item of each column; empty for one that isn't wanted."""
+    if not names:
+        return header
+    for name in names:
+        if name not in header:
+            raise DataRefused(f"{path}:1: Expected a column {name!r}, but there is none. {did_you_mean(name, header)}")
+    return [names.get(name, "") for name in header]
+
+
+def read_customers(path: Path, item: str) -> set[str]:
+    """The customers in a CSV file: its column of that name, else its only one. Raises DataRefused, ConfigurationInvalid."""
+    found = set()
+    for line, row in read_rows(path):
+        if isinstance(row, DataRefused):
+            raise DataRefused(f"{path}:{line}: {row}")
+        if item not in row and len(row) > 1:
+            raise DataRefused(f"{path}:1: Expected a column {item}, but there is none. Do: name the customers' column so.")
+        customer = row.get(item, next(iter(row.values())))
+        found.add(str(customer).strip())
+    return found - {""}
 
 
 def _read_text(path: Path) -> str:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from connectors.email.send import EmailSend
 from connectors.stripe.charge import StripeCharge
+from connectors.stripe.refund import StripeRefunding
+from connectors.stripe.settle import StripeSettling
 
 if TYPE_CHECKING:
     from engine.connector import Connector, Connectors
@@ -31,8 +33,11 @@ class ConnectorSettings:
 
 def build_connectors(settings: ConnectorSettings) -> Connectors:
     """All connectors by topic. Needs no secret and checks nothing: what is missing is the outcome of the job that needs it."""
+    charge = StripeCharge(settings.stripe_api_key, settings.stripe_api_base, live=settings.live, rate=settings.stripe_rate)
     connectors: list[Connector] = [
-        StripeCharge(settings.stripe_api_key, settings.stripe_api_base, live=settings.live, rate=settings.stripe_rate),
+        charge,
+        StripeSettling(charge.keeper),
+        StripeRefunding(settings.stripe_api_key, settings.stripe_api_base, live=settings.live, rate=settings.stripe_rate),
         EmailSend(settings.smtp_url, settings.mail_from),
     ]
     return {connector.topic: connector for connector in connectors}
@@ -40,7 +45,8 @@ def build_connectors(settings: ConnectorSettings) -> Connectors:
 
 def without_credentials(settings: ConnectorSettings) -> frozenset[str]:
     """The topics whose connectors lack what they need for any job: a worker leaves these jobs to others."""
-    return frozenset() if settings.stripe_api_key else frozenset({StripeCharge.topic})
+    topics = {StripeCharge.topic, StripeRefunding.topic, StripeSettling.topic}
+    return frozenset() if settings.stripe_api_key else frozenset(topics)
 
 
 def in_words(settings: ConnectorSettings) -> dict[str, str]:
@@ -54,6 +60,7 @@ def in_words(settings: ConnectorSettings) -> dict[str, str]:
         rate = settings.stripe_rate or usual_rate(settings.stripe_api_key)
         through = place_and_mode(settings.stripe_api_key, settings.stripe_api_base)
         words[StripeCharge.topic] = f"{through}, at most {rate} requests a second by all workers"
+        words[StripeRefunding.topic] = f"back to {through}"
     return words
 
 

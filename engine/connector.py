@@ -13,6 +13,18 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
+from engine.records import ChargeRecords, KeepsRecords, PaymentRecord, RefundRecord
+from engine.refund import (
+    MakesRefunds,
+    NotRefundable,
+    Refund,
+    RefundLedger,
+    RefundRequest,
+    RefundResult,
+    RefundStanding,
+    RefundState,
+)
+
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
@@ -61,6 +73,11 @@ class JobContext(Protocol):
         ...
 
     @property
+    def refunds(self) -> RefundLedger:
+        """The ledger of refunds, bound to this job and its fencing token."""
+        ...
+
+    @property
     def permits(self) -> Permits:
         """Leave to send requests to a service that limits them."""
         ...
@@ -103,10 +120,11 @@ Connectors: TypeAlias = Mapping[str, Connector]
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """The work is done. `outputs` feed the output mappings; `charge` is committed to the ledger with the BPMN step."""
+    """The work is done. `outputs` feed the output mappings; `charge` and `refund` are committed with the BPMN step."""
 
     outputs: Mapping[str, Value] = field(default_factory=dict)
     charge: ChargeResult | None = None
+    refund: RefundResult | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +134,7 @@ class BusinessError:
     code: str
     message: str
     charge: ChargeResult | None = None
+    refund: RefundResult | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +151,11 @@ class Retryable:
 
 @dataclass(frozen=True, slots=True)
 class Fatal:
-    """No retry can help; a person is needed at once. `charge` says where that is known that nothing was taken."""
+    """No retry can help; a person is needed at once. `charge` and `refund` say where that is known that no money moved."""
 
     reason: str
     charge: ChargeResult | None = None
+    refund: RefundResult | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +164,7 @@ class Unknown:
 
     reason: str
     charge: ChargeResult | None = None
+    refund: RefundResult | None = None
 
 
 Outcome: TypeAlias = Completed | BusinessError | Retryable | Fatal | Unknown
@@ -188,7 +209,7 @@ class ChargeRequest:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """The ledger's row. `generation` counts intents (1 but for replaced ones), `attempt` confirmations (0: none yet)."""
+    """The ledger's row. `generation` counts intents (1 but for replaced ones), `attempt` confirmations of all (0: none yet)."""
 
     request: ChargeRequest
     state: ChargeState
@@ -242,7 +263,7 @@ class ChargeLedger(Protocol):
         ...
 
     def replace_intent(self, request: ChargeRequest, canceled_intent: str | None) -> Charge:
-        """Freeze `request` as the next generation: PREPARED, attempt 0, no intent.
+        """Freeze `request` as the next generation: PREPARED, no intent. Attempts go on being counted.
 
         Only after `canceled_intent` is known to be cancelled at Stripe; None where no intent was stored yet.
         """
@@ -302,8 +323,8 @@ class IntentPage:
 
 
 class ChargeKeeper(Protocol):
-    """How intents are found and closed that nobody will confirm any more. Each method is made of few requests, outside any
-    transaction, and never raises for what the service does.
+    """How intents are found and closed that nobody will confirm any more, and refunds looked up that take their time. Each
+    method is made of few requests, outside any transaction, and never raises for what the service does.
     """
 
     @property
@@ -317,6 +338,10 @@ class ChargeKeeper(Protocol):
 
     def open_intents(self, since: datetime, until: datetime, after: str | None = None) -> IntentPage | NoAnswer:
         """Those created from `since` to `until`, inclusive, that still wait to be confirmed; a page at a time."""
+        ...
+
+    def refund(self, refund: str) -> RefundStanding | NoAnswer:
+        """How the refund with this id at the service stands now."""
         ...
 
 
@@ -333,11 +358,45 @@ class KeepsCharges(Protocol):
         ...
 
 
+# --- mail to the company's own people --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A plain text to one address. `id` names it for mail programs and files; `at` is aware, for its date."""
+
+    id: str
+    to: str
+    subject: str
+    text: str
+    at: datetime
+
+
+class Mailer(Protocol):
+    """Sends mails, outside any transaction."""
+
+    def send(self, mail: Mail) -> Completed | Retryable | Fatal | Unknown:
+        """Send one mail. Retryable and Fatal: it was not sent. Never raises for what the outside world does."""
+        ...
+
+
+@runtime_checkable
+class SendsMail(Protocol):
+    """A connector that sends mail can offer this as well."""
+
+    topic: str
+
+    def mailer(self) -> Mailer:
+        """Raises ConfigurationInvalid for settings with which nothing can be sent."""
+        ...
+
+
 __all__ = [
     "BusinessError",
     "Charge",
     "ChargeKeeper",
     "ChargeLedger",
+    "ChargeRecords",
     "ChargeRequest",
     "ChargeResult",
     "ChargeState",
@@ -350,9 +409,23 @@ __all__ = [
     "IntentPage",
     "JobContext",
     "JobRequest",
+    "KeepsRecords",
+    "Mail",
+    "Mailer",
+    "MakesRefunds",
+    "NotRefundable",
     "Outcome",
+    "PaymentRecord",
     "Permits",
+    "Refund",
+    "RefundLedger",
+    "RefundRecord",
+    "RefundRequest",
+    "RefundResult",
+    "RefundStanding",
+    "RefundState",
     "Retryable",
+    "SendsMail",
     "Unknown",
     "Value",
 ]

@@ -7,6 +7,8 @@
     ├── ExpressionFailed           an expression could not be evaluated on the data at hand
     ├── DataRefused                a value does not fit the type of its data item
     ├── AlreadyBilled              this customer's period has an instance already
+    ├── NotBilled                  this customer is not to be billed for this period: paused, or ended
+    ├── PeriodClosed               this period is closed; nothing of it may change
     ├── NotFound                   no record has this id
     ├── NotPermitted               this person may not do this (group, or separation of duties)
     ├── TaskNotOpen                the task was completed, withdrawn, or is claimed by someone else
@@ -14,6 +16,7 @@
     ├── InstanceStillActive        the instance has not ended yet
     ├── MessageNotCorrelated       nothing can receive this message
     ├── ChargeInDoubt              a charge's outcome isn't known, so nothing that depends on it may happen
+    ├── RecordsUnavailable         a service's own records can't be read, so nothing can be compared with them
     ├── LeaseLost                  another worker owns this job now; nothing of this one may be saved
     ├── StateUnknown               an instance or database was written by a version this one does not know
     └── ConfigurationInvalid       a setting, file or secret is missing or wrong
@@ -78,6 +81,14 @@ class AlreadyBilled(EngineError):
         self.process, self.customer, self.period, self.instance = process, customer, period, instance
 
 
+class NotBilled(EngineError):
+    """The roster says that a customer is not to be billed for a period."""
+
+
+class PeriodClosed(EngineError):
+    """A period is closed; nothing of it may start or change until it is opened again."""
+
+
 class NotFound(EngineError):
     """No record has this id."""
 
@@ -104,6 +115,10 @@ class MessageNotCorrelated(EngineError):
 
 class ChargeInDoubt(EngineError):
     """The outcome of a charge isn't known yet; what depends on it has to wait."""
+
+
+class RecordsUnavailable(EngineError):
+    """A service's own records can't be read, or not all of them."""
 
 
 class LeaseLost(EngineError):

@@ -12,11 +12,12 @@ from hypothesis import settings
 
 from connectors.email.send import EmailSend
 from connectors.stripe.charge import StripeCharge
+from connectors.stripe.settle import StripeSettling
 from engine.clock import TurnedClock
 from engine.connector import Completed
 from engine.services.runtime import Runtime
 from engine.store.database import Database
-from tests.builders.company import CardCompany, Company
+from tests.builders.company import CardCompany, Company, beside
 from tests.builders.postgresql import PostgreSql, running_postgresql
 from tests.doubles.connectors import RecordingConnector, charging
 from tests.doubles.context import START
@@ -114,10 +115,21 @@ def email_send() -> RecordingConnector:
 
 
 @pytest.fixture
+def stripe_settle() -> RecordingConnector:
+    """Stands for `stripe.settle`: the bill is settled."""
+    return RecordingConnector.standing_for(StripeSettling(lambda _: None), Completed({"settled_at": "2026-10-05T09:30:00Z"}))
+
+
+@pytest.fixture
 def card_company(
-    runtime_with: Callable[..., Runtime], stripe_charge: RecordingConnector, email_send: RecordingConnector
+    runtime_with: Callable[..., Runtime],
+    stripe_charge: RecordingConnector,
+    stripe_settle: RecordingConnector,
+    email_send: RecordingConnector,
 ) -> CardCompany:
     """The company with the process that is shipped."""
-    opened = CardCompany(runtime_with(connectors={each.topic: each for each in (stripe_charge, email_send)}))
+    both = {each.topic: each for each in beside(lambda _: None)}
+    recording = {each.topic: each for each in (stripe_charge, stripe_settle, email_send)}
+    opened = CardCompany(runtime_with(connectors={**both, **recording}))
     opened.deploy()
     return opened

@@ -20,7 +20,7 @@ _NAMES = (
 _CURRENCIES = ("JPY", "USD", "EUR", "KWD")
 _LINES = ("Base fee", "Usage", "Support", "Storage")
 
-DECLINED, GIVES_UP, AUTHENTICATES, SENT_BACK, ZERO, NEGATIVE, ENDS = range(7)
+DECLINED, RETRIED, GIVES_UP, AUTHENTICATES, SENT_BACK, ZERO, NEGATIVE, ENDS = range(8)
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Customer:
     @property
     def card(self) -> str:
         """Which of Stripe's test cards is saved at first."""
-        if self.twist in (DECLINED, GIVES_UP):
+        if self.twist in (DECLINED, RETRIED, GIVES_UP):
             return "pm_card_chargeCustomerFail"
         return "pm_card_authenticationRequired" if self.twist == AUTHENTICATES else "pm_card_visa"
 
@@ -53,6 +53,7 @@ class Customer:
 
 _TWISTS = {
     1: (DECLINED, 0),
+    3: (RETRIED, 0),
     5: (GIVES_UP, 0),
     9: (AUTHENTICATES, 0),
     14: (SENT_BACK, 0),

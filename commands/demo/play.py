@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from commands.demo.cast import DECLINED, ENDS, SENT_BACK, ZERO, Customer
+from commands.demo.cast import DECLINED, ENDS, RETRIED, SENT_BACK, ZERO, Customer
 from commands.demo.sandbox_customers import StripeSide
 from engine.clock import TurnedClock
 from engine.services import inspecting, worklist
@@ -66,8 +66,17 @@ class Play:
 
     def _do(self, task: TaskView, number: int) -> None:
         customer = self.people[task.customer or ""]
+        if task.flow_node == "wait_to_retry" and customer.twist == RETRIED:
+            self._wait_a_day(task, customer)
+            return
         values, user = _PARTS[task.flow_node](self, task, customer, number)
         worklist.complete(self.runtime, task.id, values, user)
+
+    def _wait_a_day(self, task: TaskView, customer: Customer) -> None:
+        """Nobody does anything: the timer tries the card again."""
+        self.stripe.fill_account(task.customer or "")
+        self.say(f"{customer.name}: the card was declined for now; nobody does anything, and a day later it is charged")
+        self.clock.advance(timedelta(days=1))
 
     # what each does at each task ....................................................................................
 
@@ -94,8 +103,8 @@ class Play:
         self.say(f"{customer.name}: a negative month, credited by hand")
         return {"credit_reference": f"CR-{task.id}"}, SALES[0]
 
-    def contact_customer(self, task: TaskView, customer: Customer, number: int) -> tuple[Mapping[str, str], str]:
-        """A declined card: one customer saves a new one, another can't pay this month."""
+    def wait_to_retry(self, task: TaskView, customer: Customer, number: int) -> tuple[Mapping[str, str], str]:
+        """A card declined for now: one customer saves a new one, another can't pay this month."""
         if customer.twist == DECLINED:
             self.stripe.save_card(task.customer or "", "pm_card_visa")
             self.say(f"{customer.name}: the card was declined; a new one is saved, and charged")
@@ -117,6 +126,6 @@ _PARTS: Mapping[str, Callable[[Play, TaskView, Customer, int], tuple[Mapping[str
     "enter_amount": Play.enter_amount,
     "approve": Play.approve,
     "issue_credit": Play.issue_credit,
-    "contact_customer": Play.contact_customer,
+    "wait_to_retry": Play.wait_to_retry,
     "ask_to_authenticate": Play.ask_to_authenticate,
 }

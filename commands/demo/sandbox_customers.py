@@ -33,6 +33,11 @@ class StripeSide:
         method = self._client.v1.payment_methods.attach(card, {"customer": customer})
         self._client.v1.customers.update(customer, {"invoice_settings": {"default_payment_method": method.id}})
 
+    def fill_account(self, customer: str) -> None:
+        """There is money again: the card that was declined can be charged."""
+        card = next(iter(self._client.v1.customers.payment_methods.list(customer)))
+        self._control.change_card(card.id, "pm_card_visa")
+
     def authenticate(self, customer: str, intent: str) -> None:
         """The customer comes back on-session and confirms the same payment with their bank."""
         card = next(iter(self._client.v1.customers.payment_methods.list(customer)))

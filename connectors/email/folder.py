@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from email.message import EmailMessage
     from urllib.parse import SplitResult
 
+_JOB = re.compile(r"([a-z])([0-9]+)")
 _DIGITS = 10  # job 17 is file j0000000017.eml, so that a listing by name is in the order of the jobs
 
 
@@ -27,9 +28,9 @@ class FolderTransport:
 
     folder: Path
 
-    def send(self, message: EmailMessage, job: str) -> Retryable | None:
+    def send(self, message: EmailMessage, name: str) -> Retryable | None:
         """Write one file, named after the job: a message that is sent again replaces itself. Only its owner may read it."""
-        path = self.folder / _file_name(job)
+        path = self.folder / _file_name(name)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             _write_atomically(path, message.as_bytes())
@@ -46,8 +47,9 @@ def folder_transport(parts: SplitResult) -> FolderTransport:
     return FolderTransport(Path(url2pathname(parts.path)))
 
 
-def _file_name(job: str) -> str:
-    padded = re.sub(r"[0-9]+", lambda digits: digits[0].zfill(_DIGITS), job)
+def _file_name(name: str) -> str:
+    job = _JOB.fullmatch(name)
+    padded = f"{job[1]}{job[2].zfill(_DIGITS)}" if job else name
     return f"{quote(padded, safe='-_')}.eml"
 
 

@@ -11,13 +11,12 @@ from email.utils import format_datetime
 from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
 
-from connectors.email.address import email_address
 from engine.errors import ConfigurationInvalid
+from engine.model.email_address import email_address
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
-
-    from engine.connector import JobRequest
 
 _POLICY = SMTP.clone(cte_type="7bit")  # readable by every server on the way, whatever it announces
 
@@ -33,10 +32,10 @@ class Content:
     reply_to: str | None = None
 
 
-def build_message(content: Content, mail_from: str, request: JobRequest, at: datetime) -> EmailMessage:
-    """The message for one job: `multipart/alternative` with HTML, plain text without. `at` is aware, for the Date header.
+def build_message(content: Content, mail_from: str, names: Sequence[str], at: datetime) -> EmailMessage:
+    """One message: `multipart/alternative` with HTML, plain text without. `at` is aware, for the Date header.
 
-    Its Message-ID is made of the instance, flow node and job alone, so that a job that runs again sends the same one.
+    Its Message-ID is made of `names` alone (a job's instance, flow node and id), so that what is sent again has the same one.
     Auto-Submitted keeps out-of-office programs from answering (RFC 3834). Raises ConfigurationInvalid for a bad sender.
     """
     sender = parse_sender(mail_from)
@@ -47,12 +46,12 @@ def build_message(content: Content, mail_from: str, request: JobRequest, at: dat
         message["Reply-To"] = Address(addr_spec=content.reply_to)
     message["Subject"] = content.subject
     message["Date"] = format_datetime(at)
-    message["Message-ID"] = _message_id(request, sender.domain)
+    message["Message-ID"] = _message_id(names, sender.domain)
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(content.text)
     if content.html is not None:
         message.add_alternative(content.html, subtype="html")
-        message.set_boundary(f"=_{quote(request.id, safe='')}_{quote(request.flow_node, safe='')}"[:70])
+        message.set_boundary("_".join(("=", *(quote(name, safe="") for name in reversed(names))))[:70])
     return message
 
 
@@ -73,6 +72,6 @@ def parse_sender(mail_from: str) -> Address:
     return address
 
 
-def _message_id(request: JobRequest, domain: str) -> str:
-    parts = (quote(part, safe="-_") for part in (request.instance, request.flow_node, request.id))
+def _message_id(names: Sequence[str], domain: str) -> str:
+    parts = (quote(name, safe="-_") for name in names)
     return f"<{'.'.join(parts)}@{domain}>"

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
-from connectors.email.address import email_address
-from engine.connector import Completed, Fatal
+from engine.connector import Completed, Fatal, Retryable, Unknown
 from engine.errors import ConfigurationInvalid, DefinitionInvalid
+from engine.model.email_address import email_address
 
 if TYPE_CHECKING:
     from email.message import EmailMessage
 
     from connectors.email.language import Compiler
-    from engine.connector import JobContext, JobRequest, Outcome
+    from engine.connector import JobContext, JobRequest, Mailer, Outcome
 
 EmailAddress = Annotated[str, AfterValidator(email_address)]
 
@@ -81,6 +81,8 @@ class EmailSend:
             failed = transport_for(self._smtp_url).send(message, request.id)
         except (DefinitionInvalid, ConfigurationInvalid) as error:
             return Fatal(str(error))
+        if isinstance(failed, Unknown):  # it is e-mail: that it arrives twice is better than that it doesn't
+            return Retryable(failed.reason)
         return failed or Completed({"message_id": str(message["Message-ID"])})
 
     def _message(self, request: JobRequest, parameters: EmailParameters, context: JobContext) -> EmailMessage:
@@ -94,7 +96,17 @@ class EmailSend:
         }
         rendered = Templates(request.resources, self._shared_compiler()).render(parameters.template, variables)
         content = Content(rendered.subject, rendered.text, rendered.html, parameters.to, parameters.reply_to)
-        return build_message(content, self._mail_from, request, context.clock.now())
+        names = (request.instance, request.flow_node, request.id)
+        return build_message(content, self._mail_from, names, context.clock.now())
+
+    def mailer(self) -> Mailer:
+        """What sends mails to the company's own people. Raises ConfigurationInvalid for a bad URL or sender."""
+        from connectors.email.mailer import PlainMailer
+        from connectors.email.message import parse_sender
+        from connectors.email.transports import transport_for
+
+        parse_sender(self._mail_from)
+        return PlainMailer(transport_for(self._smtp_url), self._mail_from)
 
     def _shared_compiler(self) -> Compiler:
         from connectors.email.language import Compiler

@@ -13,16 +13,37 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote
 
 from connectors.email.url import url_invalid
-from engine.connector import BusinessError, Fatal, Retryable
+from engine.connector import BusinessError, Fatal, Retryable, Unknown
 
 if TYPE_CHECKING:
     from email.message import EmailMessage
     from urllib.parse import SplitResult
 
+    from _typeshed import ReadableBuffer
+
 _TIMEOUT = 30.0  # seconds without an answer
 _PERMANENT = 500  # a reply code of 5xx is final, 4xx is for now (RFC 5321, 4.2.1)
 _PORT, _SUBMISSION_PORT, _TLS_PORT = 25, 587, 465
 _POLICY_STATUS = re.compile(r"\b5\.7\.")  # RFC 3463: not the address but our right to send to it is refused
+
+
+class _AnswerLost(Exception):
+    """The text was handed over, or a part of it, and no answer came: the server may have taken the message."""
+
+
+class _Connection(smtplib.SMTP):
+    """A connection that knows whether a message's text has begun."""
+
+    text_begun = False
+
+    def data(self, msg: ReadableBuffer | str) -> tuple[int, bytes]:
+        """Hand over the text."""
+        self.text_begun = True
+        return super().data(msg)
+
+
+class _EncryptedConnection(_Connection, smtplib.SMTP_SSL):
+    """The same, encrypted from the first byte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +58,16 @@ class SmtpTransport:
     ca: str | None = None
     timeout: float = _TIMEOUT
 
-    def send(self, message: EmailMessage, job: str) -> BusinessError | Retryable | Fatal | None:
+    def send(self, message: EmailMessage, name: str) -> BusinessError | Retryable | Fatal | Unknown | None:
         """Send one message.
 
-        Retryable where the server can't be reached, says "not now", or the connection is lost. When it is lost after the
-        text was handed over, the message may arrive twice: it is e-mail, and missing it would be worse.
+        Retryable where the server can't be reached, says "not now", or the connection is lost before the text is handed over;
+        Unknown where it is lost after that.
         """
         try:
             self._send(message)
+        except _AnswerLost as lost:
+            return self._in_doubt(lost)
         except smtplib.SMTPRecipientsRefused as error:
             return self._refused_recipient(*next(iter(error.recipients.values())))
         except smtplib.SMTPResponseException as error:
@@ -64,16 +87,26 @@ class SmtpTransport:
                 server.starttls(context=self._context())
             if self.user is not None:
                 server.login(self.user, self.password or "")
-            server.send_message(message)
+            self._hand_over(server, message)
             with suppress(OSError, smtplib.SMTPException):  # it is accepted: a failed goodbye must not send it again
                 server.quit()
         finally:
             server.close()
 
-    def _connect(self) -> smtplib.SMTP:
+    def _hand_over(self, server: _Connection, message: EmailMessage) -> None:
+        try:
+            server.send_message(message)
+        except smtplib.SMTPResponseException:
+            raise  # an answer, whatever it says
+        except OSError as error:  # smtplib's own errors are among them
+            if server.text_begun:
+                raise _AnswerLost(_why(error)) from error
+            raise
+
+    def _connect(self) -> _Connection:
         if self.tls == "implicit":
-            return smtplib.SMTP_SSL(self.host, self.port, timeout=self.timeout, context=self._context())
-        return smtplib.SMTP(self.host, self.port, timeout=self.timeout)
+            return _EncryptedConnection(self.host, self.port, timeout=self.timeout, context=self._context())
+        return _Connection(self.host, self.port, timeout=self.timeout)
 
     def _context(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=self.ca)
@@ -86,7 +119,7 @@ class SmtpTransport:
     def _refused(self, code: int, text: bytes | str) -> Retryable | Fatal:
         reason = f"Expected {self._name} to take the message, but it answered {code} {_shown(text)}."
         if code >= _PERMANENT:
-            return Fatal(f"{reason} Do: correct RUN_PROCESS_SMTP_URL, RUN_PROCESS_MAIL_FROM or the server, then retry the job.")
+            return Fatal(f"{reason} Do: correct RUN_PROCESS_SMTP_URL, RUN_PROCESS_MAIL_FROM or the server, then try again.")
         return Retryable(f"{reason} Do: nothing yet; it is tried again.")
 
     def _unsupported(self) -> Fatal:
@@ -102,12 +135,23 @@ class SmtpTransport:
         )
 
     def _unreachable(self, error: Exception) -> Retryable:
-        why = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
-        return Retryable(f"Expected {self._name} to take the message, but: {_shown(why)}. Do: nothing yet; it is tried again.")
+        return Retryable(
+            f"Expected {self._name} to take the message, but: {_shown(_why(error))}. Do: nothing yet; it is tried again."
+        )
+
+    def _in_doubt(self, lost: _AnswerLost) -> Unknown:
+        return Unknown(
+            f"Expected {self._name} to say whether it takes the message, but after the text: {_shown(str(lost))}. "
+            "Do: nothing; it may arrive."
+        )
 
     @property
     def _name(self) -> str:
         return f"the mail server {self.host}:{self.port}"
+
+
+def _why(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
 
 
 def smtp_transport(parts: SplitResult) -> SmtpTransport:

@@ -14,14 +14,14 @@ from connectors.email.url import url_invalid
 if TYPE_CHECKING:
     from email.message import EmailMessage
 
-    from engine.connector import BusinessError, Fatal, Retryable
+    from engine.connector import BusinessError, Fatal, Retryable, Unknown
 
 
 class Transport(Protocol):
     """Hands over one message."""
 
-    def send(self, message: EmailMessage, job: str) -> BusinessError | Retryable | Fatal | None:
-        """Hand `message` over for the job with this id; None once it is accepted."""
+    def send(self, message: EmailMessage, name: str) -> BusinessError | Retryable | Fatal | Unknown | None:
+        """Hand `message` over; None once it is accepted. `name` (a job's id) is for those that keep files."""
         ...
 
 

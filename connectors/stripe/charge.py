@@ -20,7 +20,7 @@ from engine.errors import ConfigurationInvalid, DataRefused
 
 if TYPE_CHECKING:
     from connectors.stripe.intents import Intents
-    from engine.connector import ChargeKeeper, JobContext, JobRequest, Outcome, Permits
+    from engine.connector import ChargeKeeper, ChargeRecords, JobContext, JobRequest, Outcome, Permits
 
 _READ_TIMEOUT = 30.0  # seconds without an answer
 
@@ -31,8 +31,8 @@ def _whole(value: object) -> object:
     return value
 
 
-class ChargeParameters(BaseModel):
-    """The parameters of `stripe.charge`."""
+class BillParameters(BaseModel):
+    """What a bill comes to, and who pays it: the same for whatever is done about one."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -43,10 +43,15 @@ class ChargeParameters(BaseModel):
     stripe_customer: str = Field(
         title="Stripe customer", description="The customer's id at Stripe.", pattern=r"^cus_[A-Za-z0-9_]{1,250}$"
     )
-    description: str = Field(title="Description", description="What Stripe's dashboard shows.", min_length=1, max_length=500)
     approved_by: str | None = Field(
         default=None, title="Approved by", description="Who approved the amount, for the charge ledger."
     )
+
+
+class ChargeParameters(BillParameters):
+    """The parameters of `stripe.charge`."""
+
+    description: str = Field(title="Description", description="What Stripe's dashboard shows.", min_length=1, max_length=500)
 
 
 class StripeCharge:
@@ -65,7 +70,8 @@ class StripeCharge:
     )
     errors: Mapping[str, str] = MappingProxyType(
         {
-            "card_declined": "The card was declined, there is no card, or all attempts are used up. Nothing was taken.",
+            "card_declined": "The card was declined for good, there is no card, or all attempts are used up. Nothing was taken.",
+            "card_declined_for_now": "The card was declined, and may be tried again some days later. Nothing was taken.",
             "authentication_required": "The bank wants the customer to confirm the payment in person. Nothing was taken.",
         }
     )
@@ -98,7 +104,7 @@ class StripeCharge:
         assert isinstance(parameters, ChargeParameters)
         try:
             key = check_key(self._api_key, self._api_base, live=self._live)
-            charge = _charge_request(request, parameters, livemode=is_live(key))
+            charge = bill_of(request, parameters, livemode=is_live(key))
             check_limits(parameters.amount, parameters.currency)
         except (ConfigurationInvalid, DataRefused) as error:
             return Fatal(str(error))
@@ -113,8 +119,19 @@ class StripeCharge:
             return None
         key = check_key(self._api_key, self._api_base, live=self._live)
         from connectors.stripe.keeper import StripeKeeper
+        from connectors.stripe.refunds import Refunds
 
-        return StripeKeeper(self._shared_intents(key).paced(permit(permits, key, self._rate)), livemode=is_live(key))
+        intents, paced = self._shared_intents(key), permit(permits, key, self._rate)
+        return StripeKeeper(intents.paced(paced), Refunds(intents.client).paced(paced), livemode=is_live(key))
+
+    def records(self, permits: Permits) -> ChargeRecords | None:
+        """What the ledger is compared with; None without a key. Raises ConfigurationInvalid for an unsuitable one."""
+        if not self._api_key:
+            return None
+        key = check_key(self._api_key, self._api_base, live=self._live)
+        from connectors.stripe.records import StripeRecords
+
+        return StripeRecords(self._shared_intents(key).client, permit(permits, key, self._rate), livemode=is_live(key))
 
     def _shared_intents(self, key: str) -> Intents:
         from connectors.stripe.intents import Intents
@@ -125,7 +142,8 @@ class StripeCharge:
             return self._intents
 
 
-def _charge_request(request: JobRequest, parameters: ChargeParameters, *, livemode: bool) -> ChargeRequest:
+def bill_of(request: JobRequest, parameters: BillParameters, *, livemode: bool) -> ChargeRequest:
+    """The bill that a job is about, as the ledger keeps it. Raises DataRefused where its process has none."""
     if request.customer is None or request.period is None:
         raise DataRefused(
             f"Expected a bill to charge for, but {request.process} names no customer and period. "
@@ -145,4 +163,4 @@ def _charge_request(request: JobRequest, parameters: ChargeParameters, *, livemo
     )
 
 
-__all__ = ["ChargeParameters", "StripeCharge"]
+__all__ = ["BillParameters", "ChargeParameters", "StripeCharge", "bill_of"]

@@ -1,4 +1,4 @@
-"""Closes PaymentIntents that nobody will confirm any more, so that no customer can still pay them.
+"""Closes PaymentIntents that nobody will confirm any more, so that no customer can still pay them, and looks refunds up.
 
 Cancelling moves no money, so it may be asked for again and again; what Stripe shows is what counts
 (https://docs.stripe.com/api/payment_intents/cancel).
@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 from connectors.stripe.amounts import to_iso
 from connectors.stripe.intents import Failure, Intent, Intents, Listed, Trouble
+from connectors.stripe.refund_outcomes import standing
 from engine.connector import Closed, IntentPage, NoAnswer, OpenIntent, StillOpen, Taken
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from engine.connector import Closing
+    from connectors.stripe.refunds import Refunds
+    from engine.connector import Closing, RefundStanding
 
 _OPEN = frozenset({"requires_payment_method", "requires_confirmation", "requires_action"})
 
@@ -26,6 +28,7 @@ class StripeKeeper:
     """The `ChargeKeeper` of one Stripe account. `livemode` is that of its key."""
 
     intents: Intents
+    refunds: Refunds
     livemode: bool
 
     def close(self, intent: str) -> Closing:
@@ -45,6 +48,11 @@ class StripeKeeper:
             return NoAnswer(page.text)
         ours = tuple(_ours(each) for each in page.found if each.status in _OPEN and _is_ours(each))
         return IntentPage(ours, page.found[-1].id if page.more and page.found else None)
+
+    def refund(self, refund: str) -> RefundStanding | NoAnswer:
+        """See ChargeKeeper. One request."""
+        found = self.refunds.retrieve(refund)
+        return NoAnswer(found.text) if isinstance(found, Failure) else standing(found)
 
 
 def _closing(intent: Intent) -> Closing:

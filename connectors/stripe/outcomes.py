@@ -9,7 +9,17 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from connectors.stripe.amounts import to_stripe
-from connectors.stripe.declines import AUTHENTICATION_REQUIRED, CANCELED, CARD_DECLINED, UNEXPLAINED, message_for
+from connectors.stripe.declines import (
+    ATTEMPTS_EXHAUSTED,
+    AUTHENTICATION_REQUIRED,
+    CANCELED,
+    CARD_DECLINED,
+    CARD_DECLINED_FOR_NOW,
+    MOST_ATTEMPTS,
+    UNEXPLAINED,
+    may_pass,
+    message_for,
+)
 from connectors.stripe.intents import Failure, Intent, Trouble
 from engine.connector import BusinessError, ChargeResult, ChargeState, Completed, Fatal, Retryable, Unknown
 from engine.model.moment import format_moment
@@ -77,14 +87,18 @@ def completed(row: Charge, intent: Intent) -> Completed:
 
 
 def attempted(row: Charge, reason: str | None) -> BusinessError:
-    """The attempt failed for `reason`, which may be that the customer has to be there."""
-    if reason is not None and AUTHENTICATION_REQUIRED in reason.split("/"):
+    """The attempt failed for `reason`: the customer has to be there, the card may be tried again later, or a person is needed."""
+    reason = reason or UNEXPLAINED
+    if AUTHENTICATION_REQUIRED in reason.split("/"):
         return needs_customer(row)
-    return declined(row, reason or UNEXPLAINED)
+    result = _result(row, ChargeState.DECLINED, reason)
+    if row.attempt >= MOST_ATTEMPTS:
+        return BusinessError(CARD_DECLINED, message_for(ATTEMPTS_EXHAUSTED), result)
+    return BusinessError(CARD_DECLINED_FOR_NOW if may_pass(reason) else CARD_DECLINED, message_for(reason), result)
 
 
 def declined(row: Charge, reason: str, state: ChargeState = ChargeState.DECLINED) -> BusinessError:
-    """The attempt is over without money. The ledger keeps why; the message says only what anyone may know."""
+    """No attempt can be made. The ledger keeps why; the message says only what anyone may know."""
     return BusinessError(CARD_DECLINED, message_for(reason), _result(row, state, reason))
 
 

@@ -11,8 +11,11 @@ What the safety rests on:
   first answer again; later the key is forgotten, but then the intent itself shows that nothing was taken, and an intent takes
   money only once. A decline that is found is the attempt's own if its charge is not the one that was noted before.
 - A job that meets a DECLINED, REQUIRES_ACTION or CANCELED row is a new one: those states are committed together with the BPMN
-  step, so a person has sent the instance back here. That approves one more attempt. So does a retry by hand after the first
-  sending of an attempt was refused, which leaves the row CREATED: the refused request took nothing, and no other was sent.
+  step, so a person, or a timer in the diagram after a soft decline, has sent the instance back here. That approves one more
+  attempt. So does a retry by hand after the first sending of an attempt was refused, which leaves the row CREATED: the refused
+  request took nothing, and no other was sent.
+- Attempts are counted by the ledger, over all of a bill's intents: whatever the diagram asks for, and whoever cancels an intent
+  at Stripe to begin anew, there are so many and no more.
 
 A charge that works takes two requests: create, confirm.
 """
@@ -25,7 +28,7 @@ from typing import TYPE_CHECKING
 
 from connectors.stripe import outcomes
 from connectors.stripe.amounts import to_stripe
-from connectors.stripe.declines import ATTEMPTS_EXHAUSTED, NO_PAYMENT_METHOD, is_final
+from connectors.stripe.declines import ATTEMPTS_EXHAUSTED, MOST_ATTEMPTS, NO_PAYMENT_METHOD, is_final
 from connectors.stripe.intents import Failure, Intent, Intents, Order, Trouble
 from engine.connector import ChargeState, Fatal, Retryable
 
@@ -33,7 +36,6 @@ if TYPE_CHECKING:
     from connectors.stripe.intents import Answer
     from engine.connector import Charge, ChargeLedger, ChargeRequest, Outcome
 
-MOST_ATTEMPTS = 4  # card networks cap reattempts of one payment
 _MOST_CREATE_KEYS = 20
 _LONGEST_METADATA = 500
 
@@ -172,7 +174,7 @@ class ChargeRun:
     def _order(self, row: Charge) -> Order:
         request = row.request
         metadata = {
-            "charge_key": request.charge_key if len(request.charge_key) <= _LONGEST_METADATA else _digest(request.charge_key),
+            "charge_key": key_in_metadata(request.charge_key),
             "process": request.process,
             "period": request.period,
             "instance": request.instance,
@@ -190,6 +192,11 @@ class ChargeRun:
 
     def _confirm_key(self, row: Charge) -> str:
         return f"confirm|{_digest(row.request.charge_key)}|{row.generation}|{row.attempt}"
+
+
+def key_in_metadata(charge_key: str) -> str:
+    """What an intent has as its `charge_key`: Stripe takes values of so many characters."""
+    return charge_key if len(charge_key) <= _LONGEST_METADATA else _digest(charge_key)
 
 
 def _is_key_spent(failure: Failure) -> bool:

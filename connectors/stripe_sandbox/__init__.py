@@ -23,6 +23,7 @@ On the same port, tests turn it with JSON requests (`sandbox.control` makes them
 | GET /_sandbox/requests         | | what arrived since the last reset |
 | POST /_sandbox/authenticate    | payment_intent, succeeds | the customer answers the bank |
 | POST /_sandbox/settle          | payment_intent, succeeds | the card network answers for a `processing` payment |
+| POST /_sandbox/refunds         | refund, status, reason | a pending refund ends, or one that succeeded comes back |
 | POST /_sandbox/cards           | payment_method, behaves_as | a kept card behaves as another test card from now on |
 """
 

@@ -57,6 +57,10 @@ class SandboxControl:
         """The card network answers for an intent that is `processing`; the intent as it stands then."""
         return self._call("POST", "settle", {"payment_intent": payment_intent, "succeeds": succeeds})
 
+    def end_refund(self, refund: str, status: str, reason: str | None = None) -> dict[str, Any]:
+        """A pending refund becomes succeeded, failed or canceled, or a succeeded one failed; the refund as it stands then."""
+        return self._call("POST", "refunds", {"refund": refund, "status": status, "reason": reason})
+
     def change_card(self, payment_method: str, behaves_as: str) -> None:
         """From now on an attached card behaves as another test card: funds run out, a card is reported lost."""
         self._call("POST", "cards", {"payment_method": payment_method, "behaves_as": behaves_as})

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from connectors.stripe_sandbox import confirmation
+from connectors.stripe_sandbox import confirmation, refunds
 from connectors.stripe_sandbox.cards import CARDS
 from connectors.stripe_sandbox.faults import Fault, FaultKind
 from connectors.stripe_sandbox.refusals import ApiRefused
@@ -43,6 +43,7 @@ class Control:
             ("GET", "requests"): self._requests,
             ("POST", "authenticate"): self._authenticate,
             ("POST", "settle"): self._settle,
+            ("POST", "refunds"): self._refunds,
             ("POST", "cards"): self._cards,
         }
 
@@ -69,7 +70,7 @@ class Control:
                 charged[charge["currency"]] += charge["amount_captured"]
             refunded: Counter[str] = Counter()
             for refund in tables["refund"].values():
-                refunded[refund["currency"]] += refund["amount"]
+                refunded[refund["currency"]] += refunds.given_back([refund])
             return {
                 "now": app.clock.now().isoformat(),
                 "latency_ms": app.latency_ms,
@@ -80,7 +81,7 @@ class Control:
                 "counts": {kind: len(table) for kind, table in tables.items()},
                 "charges_taken": len(taken),
                 "charged": dict(charged),
-                "refunded": dict(refunded),
+                "refunded": dict(+refunded),
                 "payment_intents": dict(Counter(intent["status"] for intent in tables["payment_intent"].values())),
             }
 
@@ -144,6 +145,11 @@ class Control:
         with self._app.outside(given.get("livemode", False)) as context:
             intent = context.find("payment_intent", given["payment_intent"])
             return public(confirmation.settle(context, intent, given.get("succeeds", True)))
+
+    def _refunds(self, given: dict[str, Any]) -> Any:
+        with self._app.outside(given.get("livemode", False)) as context:
+            refund = context.find("refund", given["refund"])
+            return public(refunds.end(context, refund, given["status"], given.get("reason")))
 
     def _cards(self, given: dict[str, Any]) -> Any:
         if given["behaves_as"] not in CARDS:

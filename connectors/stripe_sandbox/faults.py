@@ -12,7 +12,7 @@
 | refused       | no                   | `status`, by default 403, as a restricted key gets it |
 | 500_before    | no, but saved        | 500, given again for the same idempotency key |
 | 500_after     | yes                  | 500, given again for the same idempotency key |
-| processing    | yes                  | a payment that is `processing` until it is settled |
+| processing    | yes                  | a payment that is `processing` until it is settled, a refund that is `pending` |
 
 Follows https://docs.stripe.com/error-low-level (network, content and server errors), https://docs.stripe.com/rate-limits (429,
 `lock_timeout`), https://docs.stripe.com/error-handling (403: the key's permissions) and

@@ -1,13 +1,27 @@
-"""Refunds: never more than was charged. Follows https://docs.stripe.com/refunds and https://docs.stripe.com/api/refunds."""
+"""Refunds: never more than was charged. Follows https://docs.stripe.com/refunds and https://docs.stripe.com/api/refunds.
+
+    pending ──> succeeded ──> failed, canceled
+
+A card refund can stay pending, and one that has succeeded can still come back as failed; what comes back is credited to the
+balance again and can be refunded anew (https://docs.stripe.com/refunds#failed-refunds).
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
 
 from connectors.stripe_sandbox import charges
 from connectors.stripe_sandbox.limits import merged_metadata
 from connectors.stripe_sandbox.refusals import ApiRefused, ParameterRefused
 from connectors.stripe_sandbox.state import Context, Record
+
+_VOID: Final = ("failed", "canceled")
+_ENDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {"pending": ("succeeded", "failed", "canceled"), "succeeded": ("failed",)}
+)
+_USUAL_REASONS: Final = MappingProxyType({"failed": "expired_or_canceled_card", "canceled": "merchant_request"})
 
 
 def create(context: Context, params: dict[str, Any]) -> Record:
@@ -31,12 +45,12 @@ def create(context: Context, params: dict[str, Any]) -> Record:
         payment_intent=charge["payment_intent"],
         reason=params.get("reason"),
         receipt_number=None,
-        status="succeeded",
+        status="pending" if context.slow_network else "succeeded",
     )
+    refund |= {"pending_reason": "processing"} if context.slow_network else {}
     entry = charges.balance_entry(context, "refund", refund["id"], -amount, 0, charge["currency"])
     refund["balance_transaction"] = entry["id"]
-    charge["amount_refunded"] += amount
-    charge["refunded"] = charge["amount_refunded"] == charge["amount"]
+    _add(charge, amount)
     context.emit("refund.created", refund)
     context.emit("charge.refunded", charge)
     return refund
@@ -45,6 +59,38 @@ def create(context: Context, params: dict[str, Any]) -> Record:
 def retrieve(context: Context, _params: dict[str, Any], identifier: str) -> Record:
     """https://docs.stripe.com/api/refunds/retrieve."""
     return context.find("refund", identifier)
+
+
+def end(context: Context, refund: Record, status: str, reason: str | None = None) -> Record:
+    """What the customer's bank makes of a refund in the end, or a person at the dashboard.
+
+    From pending to succeeded, failed or canceled, from succeeded to failed. `reason` is a `failure_reason` of
+    https://docs.stripe.com/api/refunds/object. Raises ApiRefused for any other step.
+    """
+    if status not in _ENDS.get(refund["status"], ()):
+        raise ApiRefused(400, f"Expected a refund that can become {status}, but {refund['id']} is {refund['status']}.")
+    refund |= {"status": status}
+    refund.pop("pending_reason", None)
+    if status in _VOID:
+        charge = context.find("charge", refund["charge"])
+        entry = charges.balance_entry(context, "refund_failure", refund["id"], refund["amount"], 0, refund["currency"])
+        refund |= {"failure_balance_transaction": entry["id"], "failure_reason": reason or _USUAL_REASONS[status]}
+        _add(charge, -refund["amount"])
+    context.emit("refund.updated", refund)
+    if status == "failed":
+        context.emit("refund.failed", refund)
+    context.emit("charge.refund.updated", refund)
+    return refund
+
+
+def given_back(refunds: Iterable[Record]) -> int:
+    """What refunds come to: those that failed or were cancelled gave nothing back."""
+    return sum(refund["amount"] for refund in refunds if refund["status"] not in _VOID)
+
+
+def _add(charge: Record, amount: int) -> None:
+    charge["amount_refunded"] += amount
+    charge["refunded"] = charge["amount_refunded"] == charge["amount"]
 
 
 def _charge(context: Context, params: dict[str, Any]) -> Record:
@@ -60,4 +106,4 @@ def _charge(context: Context, params: dict[str, Any]) -> Record:
 
 
 def _refunded(context: Context, charge: Record) -> int:
-    return sum(refund["amount"] for refund in context.all("refund") if refund["charge"] == charge["id"])
+    return given_back(refund for refund in context.all("refund") if refund["charge"] == charge["id"])

@@ -34,11 +34,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """The unit of "once": the items that hold the customer and the period, and the ISO 8601 distance between periods."""
+    """The unit of "once": the items that hold the customer and the period, and the ISO 8601 distance between periods.
+
+    `amount` is the item that holds what is billed, `end_reason` the one that says why a contract ended; None where not named.
+    """
 
     customer: str
     period: str
     every: str
+    amount: str | None = None
+    end_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,16 @@ class CarryOverMap:
             return item.currency
         code = data.get(item.currency)
         return code if isinstance(code, str) else None
+
+    @property
+    def billed_item(self) -> DataItem | None:
+        """The item that holds what is billed: the one that the bill names, else the only amount there is."""
+        if self.bill is None:
+            return None
+        if self.bill.amount is not None:
+            return self.items[self.bill.amount]
+        amounts = [item for item in self.items.values() if item.type is DataType.MONEY]
+        return amounts[0] if len(amounts) == 1 else None
 
     def customer_of(self, data: Mapping[str, Value]) -> str | None:
         """The bill's customer; None where the process does not repeat. Raises DataRefused where the item is empty."""

@@ -82,27 +82,34 @@ def _read_bill(fields: Fields, items: Mapping[str, DataItem | None], report: Rep
     entries = as_map(node, '"bill"', report) if node else None
     if entries is None:
         return None
-    bill = Fields(entries, ("customer", "period", "every"), "the bill", report)
+    bill = Fields(entries, ("customer", "period", "every", "amount", "end_reason"), "the bill", report)
     customer = _read_reference("customer", "stripe_customer_id", bill, items, report)
     period = _read_reference("period", "billing_month", bill, items, report)
+    amount = _read_reference("amount", "billing_amount", bill, items, report, required=False)
+    end_reason = _read_reference("end_reason", "end_reason", bill, items, report, required=False)
     every_node = bill.required("every", "every: P1M")
     every = bill.text("every")
     if customer:
         _check_customer(customer, report)
     if period:
         _check_period(period, report)
+    if amount and amount.type is not DataType.MONEY:
+        message = f"Expected the amount {amount.name} to be money, but it is {amount.type}. Do: change its type."
+        report.add("bill-amount", amount.position, message)
     if period and every_node and every and period.type in (DataType.MONTH, DataType.DATE):
         try:
             check_every(every, period.type)
         except DataRefused as error:
             report.add("bill-every", every_node.position, f'"every" in the bill: {error}')
-    return Bill(customer.name, period.name, every) if customer and period and every else None
+    if not (customer and period and every):
+        return None
+    return Bill(customer.name, period.name, every, amount.name if amount else None, end_reason.name if end_reason else None)
 
 
 def _read_reference(
-    key: str, example: str, bill: Fields, items: Mapping[str, DataItem | None], report: Report
+    key: str, example: str, bill: Fields, items: Mapping[str, DataItem | None], report: Report, *, required: bool = True
 ) -> DataItem | None:
-    node = bill.required(key, f"{key}: and the name of an item, as in {example}")
+    node = bill.required(key, f"{key}: and the name of an item, as in {example}") if required else bill.node(key)
     name = bill.text(key)
     if node and name and name not in items:
         message = f'Expected a data item for "{key}" in the bill, but {shown(name)} is none. {did_you_mean(name, items)}'

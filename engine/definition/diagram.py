@@ -83,6 +83,7 @@ class FlowNode:
     events: tuple[EventDefinition, ...] = ()
     attached_to: str | None = None
     interrupting: bool = True
+    unless_claimed: str | None = None  # the extension property of a boundary timer, as written
     due: str | None = None  # camunda:dueDate
     fields: tuple[FormField, ...] = ()
     service_type: str | None = None  # camunda:type

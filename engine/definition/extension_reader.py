@@ -150,6 +150,13 @@ def _parameters(element: _Element, name: str, document: Document) -> tuple[Param
     )
 
 
+def read_property(element: _Element, name: str) -> str | None:
+    """The value of a `camunda:property`, which modelers let people add to any element; None where there is none."""
+    block = _extension(element, "properties")
+    found = children(block, "property", CAMUNDA) if block is not None else iter(())
+    return next((attribute(each, "value") or "" for each in found if attribute(each, "name") == name), None)
+
+
 def _extension(element: _Element, name: str) -> _Element | None:
     extensions = first(element, "extensionElements")
     return first(extensions, name, CAMUNDA) if extensions is not None else None

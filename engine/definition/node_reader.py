@@ -22,7 +22,7 @@ from engine.definition.bpmn_xml import (
 )
 from engine.definition.diagram import FlowNode
 from engine.definition.event_reader import Declarations, read_events, unsupported_in_events
-from engine.definition.extension_reader import read_form, read_inputs, read_outputs, unsupported_extensions
+from engine.definition.extension_reader import read_form, read_inputs, read_outputs, read_property, unsupported_extensions
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -65,6 +65,7 @@ def read_node(
         events=read_events(element, document, declarations),
         attached_to=reference(element, "attachedToRef"),
         interrupting=is_true(element, "isInterrupting" if kind == "startEvent" else "cancelActivity", default=True),
+        unless_claimed=read_property(element, "unless_claimed"),
         due=attribute(element, "dueDate", CAMUNDA),
         fields=read_form(element, document),
         service_type=attribute(element, "type", CAMUNDA),

@@ -109,7 +109,7 @@ class _Move:
         if caught is None:
             raise ExpressionFailed(
                 f"Expected a boundary event at {node!r} for the error {trigger.code!r}, but there is none. "
-                "Do: draw one and deploy it, or cancel the instance."
+                "Do: run-process resolve with an --error that the diagram catches; draw one for this error, and deploy it."
             )
         for event in self.executable.nodes[caught].events:
             self._set_if(event.code_variable, trigger.code)

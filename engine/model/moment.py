@@ -1,9 +1,12 @@
-"""Moments as people write them: ISO 8601 dates with or without a time. Without a zone, they are in UTC."""
+"""Moments as people write them: ISO 8601 dates with or without a time. Without a zone, they are in UTC.
+
+Also how long it is from one to another, in words.
+"""
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from engine.errors import DataRefused
 from engine.model.text import shown
@@ -13,6 +16,8 @@ _MOMENT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"  # a date alone is its midnight
     r"(T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?"
 )
+
+_UNITS = ((timedelta(days=1), "day"), (timedelta(hours=1), "hour"), (timedelta(minutes=1), "minute"))
 
 
 def parse_moment(text: str) -> datetime:
@@ -37,3 +42,12 @@ def parse_moment(text: str) -> datetime:
 def format_moment(moment: datetime) -> str:
     """An aware moment as programs read it: ISO 8601 in UTC, with `Z`."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def length_in_words(length: timedelta) -> str:
+    """A length of time in whole units of the largest that fits: `3 days`, `1 hour`, `12 minutes`, `less than a minute`."""
+    for unit, word in _UNITS:
+        number = length // unit
+        if number:
+            return f"1 {word}" if number == 1 else f"{number} {word}s"
+    return "less than a minute"

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
-from engine.definition.carry_over import hand_over
+from engine.billing.roster import ENDED, RosterEvent
+from engine.connector import Value
+from engine.definition.carry_over import EveryEndHandsOver, hand_over
 from engine.definition.process_definition import ProcessDefinition
 from engine.errors import ChargeInDoubt, MessageNotCorrelated
 from engine.execution.state import dump_state
@@ -30,8 +32,9 @@ from engine.execution.transition import (
 )
 from engine.model.identifiers import Kind, format_id
 from engine.model.moment import format_moment
+from engine.services.refunding import refuse_doubt
 from engine.services.runtime import Runtime
-from engine.store import charges, history, incidents, instances, jobs, messages, timers, user_tasks
+from engine.store import charges, customers, history, incidents, instances, jobs, messages, refunds, timers, user_tasks
 from engine.store.history import Head
 from engine.store.instances import InstanceRow
 
@@ -48,6 +51,7 @@ class _Application:
     connection: Connection
     instance: InstanceRow
     definition: ProcessDefinition
+    data: Mapping[str, Value]
     by: str
     now: datetime
 
@@ -67,7 +71,7 @@ def apply_transition(
 
     Raises DataRefused when the carry-over map refuses the hand-over, MessageNotCorrelated for a message nobody starts by.
     """
-    application = _Application(connection, instance, executable.definition, by, runtime.now())
+    application = _Application(connection, instance, executable.definition, transition.state.data, by, runtime.now())
     events: list[Event] = [(cause[0], {**cause[1], "path": list(transition.path)})]
     saved = None
     if head is None:
@@ -149,16 +153,18 @@ def _(effect: JobClosed, application: _Application) -> list[Event]:
         number = jobs.number_of(connection, application.instance.id, effect.token)
         incidents.resolve_of_job(connection, number, application.by, now)
         _refuse_doubt(application)
+        refunds.give_up_prepared(connection, application.instance.id, now, [format_id(Kind.JOB, number)])
     return []
 
 
 def _refuse_doubt(application: _Application) -> None:
-    """A charge whose outcome isn't known is never left behind by a diagram that goes on without it."""
+    """A charge or refund whose outcome isn't known is never left behind by a diagram that goes on without it."""
     if any(charge.state.in_doubt for charge in charges.touched_by(application.connection, application.instance.id)):
         raise ChargeInDoubt(
             f"Expected no charge of {format_id(Kind.INSTANCE, application.instance.id)} under way, but this step would withdraw "
             "one whose outcome isn't known yet. Do: let a worker find it out, then try again."
         )
+    refuse_doubt(application.connection, application.instance.id)
 
 
 @_carry_out.register
@@ -215,4 +221,19 @@ def _(effect: MessageThrown, application: _Application) -> list[Event]:
 
 @_carry_out.register
 def _(effect: InstanceCompleted, application: _Application) -> list[Event]:
+    _note_end_of_contract(effect, application)
     return [("instance_completed", {"end_events": list(effect.end_events)})]
+
+
+def _note_end_of_contract(effect: InstanceCompleted, application: _Application) -> None:
+    """An instance that ends at an end event which hands over to nobody ends its customer's contract: the roster says so then."""
+    instance, carry_over = application.instance, application.definition.carry_over
+    if instance.customer is None or instance.period is None or carry_over.bill is None:
+        return
+    excepted = {end for control in carry_over.controls if isinstance(control, EveryEndHandsOver) for end in control.except_}
+    ends = [end for end in effect.end_events if end in excepted]
+    if ends and not messages.count_thrown(application.connection, instance.id):
+        given = application.data.get(carry_over.bill.end_reason or "")
+        reason = str(given) if given else application.definition.process.nodes[ends[0]].name or ends[0]
+        event = RosterEvent(ENDED, instance.period, reason, application.now, application.by, instance.id)
+        customers.record(application.connection, instance.process, instance.customer, event)

@@ -7,10 +7,11 @@ ledger was moved to meanwhile stays.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
+from types import MappingProxyType
 
 from sqlalchemy import Connection
 
@@ -29,6 +30,7 @@ from engine.connector import (
 from engine.errors import NotFound
 from engine.model.identifiers import Kind, format_id, parse_id
 from engine.model.money import format_money
+from engine.services.chores import Round
 from engine.services.committing import charge_details
 from engine.services.raising import Trouble, raise_incident
 from engine.services.runtime import Runtime
@@ -38,36 +40,23 @@ _MOST_CLOSED = 100  # in one round
 _MOST_UNANSWERED = 10  # one after the other: the service or the key is in trouble, not these intents
 _SETTLED = timedelta(hours=25)  # a request can be answered again for 24 hours, so until then a lost intent may still be found
 _CLOCKS_APART = timedelta(hours=1)
+_COUNTED = MappingProxyType({Closed: "canceled", Taken: "charged", StillOpen: "left", NoAnswer: "left"})
 
 
 @dataclass(slots=True)
-class Round:
-    """What one round did: intents that it cancelled, that it found charged, and that it had to leave. `more` says that there
-    was more to do than one round does; `failure` is why it broke off. `stop` says whether the worker has to end.
-    """
+class _Tally:
+    """Counts in a round what became of intents: `canceled`, found `charged`, and `left` for the next round."""
 
-    stop: Callable[[], bool]
-    canceled: int = 0
-    charged: int = 0
-    left: int = 0
-    more: bool = False
-    failure: str | None = None
+    done: Round
     unanswered: int = 0
 
     def note(self, closing: Closing) -> None:
         """Count what became of an intent."""
-        self.canceled += isinstance(closing, Closed)
-        self.charged += isinstance(closing, Taken)
-        self.left += isinstance(closing, StillOpen | NoAnswer)
+        self.done.counts[_COUNTED[type(closing)]] += 1
         self.unanswered = self.unanswered + 1 if isinstance(closing, NoAnswer) else 0
-        self.more = self.canceled + self.charged >= _MOST_CLOSED
+        self.done.more = self.done.counts["canceled"] + self.done.counts["charged"] >= _MOST_CLOSED
         if isinstance(closing, NoAnswer) and self.unanswered >= _MOST_UNANSWERED:
-            self.failure = _unanswered(closing)
-
-    def is_over(self) -> bool:
-        """Whether it is to end before its subject does; what is left then is noted as `more`."""
-        self.more = self.more or self.stop()
-        return self.more or self.failure is not None
+            self.done.failure = _unanswered(closing)
 
 
 # --- charges of instances that have ended ---------------------------------------------------------------------------
@@ -75,10 +64,11 @@ class Round:
 
 def close_abandoned(runtime: Runtime, keeper: ChargeKeeper, topic: str, by: str, done: Round) -> None:
     """Close the intents in the ledger whose instance has ended without the money being taken."""
+    tally = _Tally(done)
     for seen in _abandoned(runtime, keeper):
         closing = keeper.close(seen.intent or "")
         _record(runtime, seen, closing, topic, by)
-        done.note(closing)
+        tally.note(closing)
         if done.is_over():
             return
 
@@ -120,7 +110,7 @@ def close_unknown(
     """
     until = runtime.now() - _SETTLED
     since = done_until or _first_made(runtime, until)
-    left_at = [until]
+    left_at, tally = [until], _Tally(done)
     for found in _made_between(keeper, since, until, done):
         with runtime.database.reading() as connection:
             verdict = _verdict(connection, keeper, found)
@@ -129,7 +119,7 @@ def close_unknown(
         elif verdict is _Verdict.CLOSE:
             closing = keeper.close(found.intent)
             _record_unknown(runtime, found, closing, topic, by)
-            done.note(closing)
+            tally.note(closing)
             left_at += [found.created_at] if isinstance(closing, StillOpen | NoAnswer) else []
         if done.is_over():
             return done_until

@@ -12,7 +12,17 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection
 
-from engine.connector import BusinessError, Charge, ChargeResult, Completed, Fatal, Outcome, Retryable, Unknown
+from engine.connector import (
+    BusinessError,
+    Charge,
+    ChargeResult,
+    Completed,
+    Fatal,
+    Outcome,
+    RefundResult,
+    Retryable,
+    Unknown,
+)
 from engine.errors import EngineError, LeaseLost
 from engine.execution.advance import advance
 from engine.execution.state import load_state
@@ -20,6 +30,7 @@ from engine.execution.transition import CompleteJob, FailJob
 from engine.model.identifiers import Kind, format_id
 from engine.model.moment import format_moment
 from engine.model.text import shown, with_remedy
+from engine.services import refunding
 from engine.services.applying import apply_transition
 from engine.services.job_running import MOST_LOSSES
 from engine.services.raising import Trouble, raise_incident, unexpected
@@ -36,15 +47,15 @@ log = structlog.get_logger("run_process.worker")
 def commit_outcome(runtime: Runtime, job: JobRow, outcome: Outcome, by: str) -> JobRow:
     """Store a job's outcome and the BPMN step it causes; the job as it is afterwards.
 
-    A charge's result is stored in any case, also when the diagram can't go on with it: then as an incident. What fails here
-    in an unexpected way is an incident too. Raises LeaseLost when somebody else holds the job by now, and what the database
-    raises while it can't be used: nothing is stored then.
+    A charge's or refund's result is stored in any case, also when the diagram can't go on with it: then as an incident. What
+    fails here in an unexpected way is an incident too. Raises LeaseLost when somebody else holds the job by now, and what the
+    database raises while it can't be used: nothing is stored then.
     """
-    charge: ChargeResult | None = getattr(outcome, "charge", None)
+    money = _Money(getattr(outcome, "charge", None), getattr(outcome, "refund", None))
     try:
         with runtime.database.transaction() as connection:
-            commit = _begin(connection, runtime, job, by)
-            commit.charge(charge)
+            commit = _begin(connection, runtime, job, by, money)
+            commit.money(money)
             return commit.outcome(outcome) or jobs.get(connection, job.id)
     except _CantGoOn as stuck:  # all of it was taken back, the charge's result as well
         kind, what = stuck.kind, stuck.what
@@ -55,17 +66,25 @@ def commit_outcome(runtime: Runtime, job: JobRow, outcome: Outcome, by: str) -> 
         log.debug("commit_failed", exc_info=True)
         kind, what = incidents.DEFECT, unexpected(error)
     with runtime.database.transaction() as connection:
-        commit = _begin(connection, runtime, job, by)
-        _record(commit, charge)
+        commit = _begin(connection, runtime, job, by, money)
+        _record(commit, money)
         commit.incident(kind, what)
         return jobs.get(connection, job.id)
 
 
-def _record(commit: _Commit, charge: ChargeResult | None) -> None:
-    """The charge's result beside an incident. Where even that fails, its row stays in doubt and the incident tells of it."""
+@dataclass(frozen=True, slots=True)
+class _Money:
+    """What an outcome says of money: how a charge ended, and a refund."""
+
+    charge: ChargeResult | None
+    refund: RefundResult | None
+
+
+def _record(commit: _Commit, money: _Money) -> None:
+    """The results beside an incident. Where even that fails, the row stays in doubt and the incident tells of it."""
     try:
         with savepoint(commit.connection):
-            commit.charge(charge)
+            commit.money(money)
     except Exception as error:
         if may_pass(error):
             raise
@@ -80,7 +99,9 @@ class _CantGoOn(Exception):
         self.kind, self.what = kind, what
 
 
-def _begin(connection: Connection, runtime: Runtime, job: JobRow, by: str) -> _Commit:
+def _begin(connection: Connection, runtime: Runtime, job: JobRow, by: str, money: _Money) -> _Commit:
+    if money.refund is not None:
+        refunding.lock_both(connection, job.instance, money.refund.refund_key)
     instance, held = jobs.lock_with_instance(connection, job.id)
     jobs.check_fence(held, job.id, job.fence)
     return _Commit(connection, runtime, job, instance, by)
@@ -96,10 +117,14 @@ class _Commit:
     instance: InstanceRow
     by: str
 
-    def charge(self, result: ChargeResult | None) -> None:
-        """Store how a charge stands, with its history entry."""
-        if result is None:
-            return
+    def money(self, money: _Money) -> None:
+        """Store how a charge and a refund stand, with their history entries."""
+        if money.charge is not None:
+            self._charge(money.charge)
+        if money.refund is not None:
+            refunding.record(self.connection, self.job, money.refund, self.runtime.now(), self.by)
+
+    def _charge(self, result: ChargeResult) -> None:
         charges.apply(self.connection, result, self.runtime.now())
         charge = charges.find(self.connection, result.charge_key)
         if charge is not None:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from engine.definition.data_item import check_value
 from engine.definition.process_definition import ProcessDefinition
-from engine.errors import AlreadyBilled, EngineError, MessageNotCorrelated
+from engine.errors import AlreadyBilled, EngineError, MessageNotCorrelated, NotBilled
 from engine.model.identifiers import Kind, format_id, parse_id
 from engine.services.raising import Trouble, raise_incident, unexpected
 from engine.services.runtime import Runtime
@@ -58,7 +58,11 @@ def _delivered(runtime: Runtime, find: _Find, by: str) -> MessageRow | None:
             return found
     with runtime.database.transaction() as connection:
         message = again(connection)
-        return _fail(connection, runtime, message, failed, by) if message.state == messages.WAITING else message
+        if message.state != messages.WAITING:
+            return message
+        if isinstance(failed, NotBilled):
+            return _end_chain(connection, runtime, message, failed, by)
+        return _fail(connection, runtime, message, failed, by)
 
 
 def _try(runtime: Runtime, find: _Find, act: _Act) -> tuple[MessageRow | None, Exception | None]:
@@ -90,9 +94,9 @@ def _link(connection: Connection, runtime: Runtime, message: MessageRow, already
     By reuse it is linked; from nothing it is linked now: the chain goes on, and the message has arrived. With a cancelled one it
     would not. Where the bill was freed meanwhile, the message is left as it is.
     """
-    instances.lock(connection, message.instance, ended_too=True)
     number = parse_id(Kind.INSTANCE, already.instance)
-    other = instances.lock(connection, number, ended_too=True)
+    both = sorted({message.instance, number})  # as whoever locks several does
+    other = {each: instances.lock(connection, each, ended_too=True) for each in both}[number]
     if instances.billed_by(connection, already.process, already.customer, already.period) != number:
         return message
     if other.state == instances.CANCELLED or number == message.instance:
@@ -125,6 +129,14 @@ def _beginning(definition: ProcessDefinition, deployment: Deployment, message: M
         check_value(definition.carry_over.items[name], value)
     previous = known_items(definition, message.previous_values)
     return Beginning(start.id, data, instances.MESSAGE, by, message.instance, previous)
+
+
+def _end_chain(connection: Connection, runtime: Runtime, message: MessageRow, why: NotBilled, by: str) -> MessageRow:
+    """The customer is paused or has ended: nothing is to start, and nobody is needed. Resuming starts the chain anew."""
+    settled, head = messages.mark_settled(connection, message, str(why))
+    details = {"message": format_id(Kind.MESSAGE, message.id), "reason": str(why)}
+    history.append(connection, message.instance, runtime.now(), by, [("message_settled", details)], head)
+    return settled
 
 
 def _fail(connection: Connection, runtime: Runtime, message: MessageRow, error: Exception, by: str) -> MessageRow:

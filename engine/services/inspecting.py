@@ -19,10 +19,11 @@ from engine.services.views import (
     instance_view,
     job_json,
     message_json,
+    refund_json,
     task_view,
     timer_json,
 )
-from engine.store import charges, history, incidents, instances, jobs, messages, timers, user_tasks
+from engine.store import charges, history, incidents, instances, jobs, messages, refunds, timers, user_tasks
 
 PAGE = 1_000
 
@@ -39,7 +40,7 @@ def list_instances(
 
 
 def show(runtime: Runtime, instance_id: str) -> tuple[InstanceView, dict[str, Any]]:
-    """An instance, and beside it: data (money in minor units), tasks, jobs, timers, messages, charges, incidents."""
+    """An instance, and beside it: data (money in minor units), tasks, jobs, timers, messages, charges, refunds, incidents."""
     number = parse_id(Kind.INSTANCE, instance_id)
     with runtime.database.reading() as connection:
         row = instances.get(connection, number)
@@ -47,11 +48,12 @@ def show(runtime: Runtime, instance_id: str) -> tuple[InstanceView, dict[str, An
         details = {
             "data": dict(load_state(row.token_state).data),
             "previous_values": dict(row.previous_values),
-            "tasks": [task_view(task, row, definition) for task in user_tasks.of_instance(connection, number)],
+            "tasks": [task_view(task, row, definition, runtime.now()) for task in user_tasks.of_instance(connection, number)],
             "jobs": [job_json(job) for job in jobs.of_instance(connection, number)],
             "timers": [timer_json(timer) for timer in timers.of_instance(connection, number)],
             "messages": [message_json(message) for message in messages.of_instance(connection, number)],
             "charges": [charge_json(charge) for charge in charges.touched_by(connection, number)],
+            "refunds": [refund_json(refund) for refund in refunds.touched_by(connection, number)],
             "incidents": [incident_json(i) for i in incidents.listing(connection, instance=number, resolved=True)],
         }
         return instance_view(row, instances.successor(connection, number)), details

@@ -8,11 +8,12 @@ import structlog
 from pydantic import ValidationError
 
 from engine.clock import Clock
-from engine.connector import ChargeLedger, Connector, Fatal, JobRequest, Outcome, Permits, Retryable
+from engine.connector import ChargeLedger, Connector, Fatal, JobRequest, Outcome, Permits, RefundLedger, Retryable
 from engine.definition.process_definition import ProcessDefinition
 from engine.errors import EngineError, LeaseLost
 from engine.model.identifiers import Kind, format_id
 from engine.services.charging import JobLedger
+from engine.services.refunding import JobRefunds
 from engine.services.runtime import Runtime
 from engine.store import instances
 from engine.store.database import may_pass
@@ -29,6 +30,7 @@ MOST_LOSSES = 20
 class _Context:
     clock: Clock
     ledger: ChargeLedger
+    refunds: RefundLedger
     permits: Permits
 
 
@@ -41,7 +43,8 @@ def call_connector(runtime: Runtime, job: JobRow) -> Outcome:
             "Do: look at what it is given and at the workers' logs, then retry."
         )
     try:
-        return connector.run(_request(runtime, job, connector), _Context(runtime.clock, JobLedger(runtime, job), runtime.permits))
+        context = _Context(runtime.clock, JobLedger(runtime, job), JobRefunds(runtime, job), runtime.permits)
+        return connector.run(_request(runtime, job, connector), context)
     except LeaseLost:
         raise
     except EngineError as error:

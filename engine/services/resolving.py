@@ -14,10 +14,11 @@ from engine.execution.state import load_state
 from engine.execution.transition import CompleteJob, FailJob
 from engine.model.identifiers import Kind, format_id, parse_id
 from engine.model.text import did_you_mean, shown, with_remedy
+from engine.services import refunding
 from engine.services.applying import apply_transition
 from engine.services.runtime import Runtime
 from engine.services.views import incident_json
-from engine.store import charges, history, incidents, instances, jobs, messages, timers, user_tasks
+from engine.store import charges, history, incidents, instances, jobs, messages, refunds, timers, user_tasks
 from engine.store.incidents import IncidentRow
 from engine.store.jobs import JobRow
 
@@ -148,6 +149,7 @@ def _end_job(
         case Done(outputs):
             _refuse_unknown("output", outputs, runtime.connectors.get(job.topic), "outputs")
             outputs = _with_intent(connection, runtime, job, outputs)
+            outputs = refunding.with_results(connection, runtime, job, outputs)
             settled, trigger, event = ChargeState.SUCCEEDED, CompleteJob(job.token, outputs), {**event, "outputs": dict(outputs)}
         case Ended(code):
             _refuse_unknown("error", [code], runtime.connectors.get(job.topic), "errors")
@@ -158,6 +160,8 @@ def _end_job(
                 "Do: --done (with --set for its results), --error CODE, or run-process retry, or run-process cancel."
             )
     _settle_charges(connection, runtime, job, settled, reason, by)
+    made = trigger.outputs if isinstance(trigger, CompleteJob) else None
+    refunding.settle_by_hand(connection, runtime, job, made, reason, by)
     executable = runtime.executable(connection, instance.process, instance.version)
     try:
         transition = advance(executable, load_state(instance.token_state), trigger, runtime.clock)
@@ -222,6 +226,8 @@ def _open_incident(connection: Connection, number: int) -> IncidentRow:
     found = incidents.get(connection, number)
     if found.message is not None:
         messages.lock(connection, found.message)
+    if found.job is not None:
+        refunding.lock_both(connection, found.instance, format_id(Kind.JOB, found.job))
     instances.lock(connection, found.instance, ended_too=True)
     incident = incidents.get(connection, number)
     if incident.resolved_at is not None:
@@ -233,10 +239,11 @@ def _open_incident(connection: Connection, number: int) -> IncidentRow:
 
 
 def cancel(runtime: Runtime, instance_id: str, reason: str, by: str) -> bool:
-    """End an instance by hand. True when that frees its bill, so that the period can be started again: nothing was charged,
-    and nothing was handed over.
+    """End an instance by hand. True when that frees its bill, so that the period can be started again: nothing was charged or
+    given back, and nothing was handed over.
 
-    Raises NotFound, InstanceNotActive, DataRefused without a reason, and ChargeInDoubt while its charge's outcome isn't known.
+    Raises NotFound, InstanceNotActive, DataRefused without a reason, and ChargeInDoubt while the outcome of a charge or refund
+    of its isn't known.
     """
     number = parse_id(Kind.INSTANCE, instance_id)
     if not reason.strip():
@@ -245,6 +252,7 @@ def cancel(runtime: Runtime, instance_id: str, reason: str, by: str) -> bool:
         instance = instances.lock(connection, number)
         # Without its jobs nobody can begin a confirmation any more, so what the ledger says now stays true.
         _close_work(connection, number, by, reason, runtime)
+        refunding.refuse_doubt(connection, number)
         states = {charge.state for charge in charges.touched_by(connection, number)}
         if any(state.in_doubt for state in states):
             raise ChargeInDoubt(
@@ -253,7 +261,10 @@ def cancel(runtime: Runtime, instance_id: str, reason: str, by: str) -> bool:
             )
         now = runtime.now()
         instances.save(connection, instance, instance.token_state, {"state": instances.CANCELLED, "ended_at": now})
-        freed = not states - _HARMLESS and not messages.count_thrown(connection, number)
+        refunds.give_up_prepared(connection, number, now)
+        gave_back = any(refund.state.gives_back for refund in refunds.touched_by(connection, number))
+        untouched = not states - _HARMLESS and not gave_back and not messages.count_thrown(connection, number)
+        freed = untouched and instance.period is not None  # a process that doesn't repeat has no bill
         if freed:
             instances.free_bill(connection, number)
         history.append(connection, number, now, by, [("instance_cancelled", {"reason": reason, "bill_freed": freed})])

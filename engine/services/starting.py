@@ -4,22 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
+from engine.billing.roster import RosterEvent, Standing, standing_in
 from engine.connector import Value
 from engine.definition.carry_over import CarryOverMap, hand_over, read_values, refuse_other_bill
 from engine.definition.data_item import DataType, Drop
 from engine.definition.process_definition import ProcessDefinition
-from engine.errors import AlreadyBilled, DataRefused, DefinitionInvalid, EngineError, InstanceStillActive
+from engine.errors import (
+    AlreadyBilled,
+    DataRefused,
+    DefinitionInvalid,
+    EngineError,
+    InstanceStillActive,
+    NotBilled,
+    PeriodClosed,
+)
 from engine.execution.state import dump_state, load_state
 from engine.execution.transition import Start
 from engine.model.identifiers import Kind, format_id, parse_id
 from engine.services.applying import apply_transition, ended
+from engine.services.batches import Row, RowReport, in_batches, readable_row
 from engine.services.runtime import Runtime
-from engine.store import history, instances
+from engine.store import customers, history, instances, periods
+from engine.store.customers import CustomerRow
 from engine.store.deployments import Deployment
 from engine.store.instances import NewInstance
 
@@ -28,7 +39,7 @@ _LONGEST_KEY = 255
 
 @dataclass(frozen=True)
 class Beginning:
-    """How an instance begins. `started_by`: manual, reuse or message. `previous_values` are shown beside empty fields."""
+    """How an instance begins. `started_by`: manual, reuse, message or repair. `previous_values` are shown beside empty fields."""
 
     start_event: str
     data: Mapping[str, Value]
@@ -41,7 +52,9 @@ class Beginning:
 def start_instance(connection: Connection, runtime: Runtime, deployment: Deployment, beginning: Beginning) -> int:
     """Start an instance of a deployed version, in the caller's transaction, and give its number.
 
-    Raises AlreadyBilled when the customer's period has an instance, DataRefused when customer or period are unusable.
+    A customer who is started by a person and isn't on the roster yet is enrolled. Raises AlreadyBilled when the customer's
+    period has an instance, NotBilled where the roster says that they are not to be billed for it, PeriodClosed, and DataRefused
+    when customer or period are unusable.
     """
     from engine.execution.advance import advance  # loads the execution library, which listings don't need
 
@@ -57,6 +70,8 @@ def start_instance(connection: Connection, runtime: Runtime, deployment: Deploym
     new = _row(runtime, deployment, beginning, customer, period)
     row = instances.add(connection, new, dump_state(transition.state), ended(transition, new.started_at))
     refuse_billed = _claim_bill(connection, deployment.process, customer, period, row.id)
+    if customer is not None and period is not None and beginning.started_by != instances.MESSAGE:
+        customers.enrol(connection, _enrolment(deployment.process, customer, period, beginning, new.started_at))
     cause = ("instance_started", _started(deployment, beginning))
     try:
         apply_transition(connection, runtime, row, executable, transition, cause, beginning.by, history.BEGINNING)
@@ -115,28 +130,55 @@ def _claim_bill(
     """Claim the bill, if the definition has any, with the statements that follow. What is given raises AlreadyBilled."""
     if customer is None or period is None:
         return lambda: None
+    is_closed = periods.ask_closed(connection, process, period)
+    events = customers.ask_events(connection, process, customer)
     claimed = instances.claim_bill(connection, process, customer, period, number)
 
     def refuse() -> None:
         existing = claimed()
         if existing is not None:
             raise AlreadyBilled(process, customer, period, format_id(Kind.INSTANCE, existing))
+        if is_closed():
+            raise period_closed(process, period)
+        _refuse_unbilled(process, customer, period, events())
 
     return refuse
+
+
+def period_closed(process: str, period: str) -> PeriodClosed:
+    """What is told of a period that is closed."""
+    return PeriodClosed(
+        f"Expected {period} of {process} to be open, but it is closed. "
+        f"Do: leave it, or run-process reopen {process} --period {period} --reason TEXT."
+    )
+
+
+def _refuse_unbilled(process: str, customer: str, period: str, events: Iterable[RosterEvent]) -> None:
+    standing, event = standing_in(period, period, events)
+    if standing is not Standing.BILLED and event is not None:
+        raise NotBilled(
+            f"Expected {customer} to be billed for {period}, but {event.by} has {event.event} them from {event.from_period} on: "
+            f"{event.reason} Do: leave it, or run-process customers resume {process} {customer} --from {period} --reason TEXT."
+        )
+
+
+def _enrolment(process: str, customer: str, period: str, beginning: Beginning, at: datetime) -> CustomerRow:
+    return CustomerRow(process, customer, period, dict(beginning.data), at, beginning.by)
 
 
 def start_by_hand(runtime: Runtime, process: str, raw: Mapping[str, Value], by: str) -> str:
     """Start an instance of the newest version at its none start event, with values as people typed them; its id."""
     with runtime.database.transaction() as connection:
         deployment = runtime.deployment(connection, process)
-        beginning = _by_hand(runtime.definitions.definition(connection, deployment.digest), raw, by)
+        beginning = by_hand(runtime.definitions.definition(connection, deployment.digest), raw, by)
         return format_id(Kind.INSTANCE, start_instance(connection, runtime, deployment, beginning))
 
 
-def _by_hand(definition: ProcessDefinition, raw: Mapping[str, Value], by: str) -> Beginning:
+def by_hand(definition: ProcessDefinition, raw: Mapping[str, Value], by: str) -> Beginning:
+    """How an instance begins that a person starts, with values as people typed them. Raises DataRefused, DefinitionInvalid."""
     _refuse_entries(definition.carry_over, raw)
     data = _present(read_values(definition.carry_over, raw))
-    return Beginning(_none_start(definition), data, instances.MANUAL, by)
+    return Beginning(none_start(definition), data, instances.MANUAL, by)
 
 
 def reuse(runtime: Runtime, process: str, instance: str, raw: Mapping[str, Value], by: str) -> str:
@@ -164,7 +206,7 @@ def reuse(runtime: Runtime, process: str, instance: str, raw: Mapping[str, Value
         corrected = read_values(definition.carry_over, raw, carried)
         refuse_other_bill(definition.carry_over, corrected, carried)
         data = _present({**carried, **corrected})
-        start = _none_start(definition)
+        start = none_start(definition)
         beginning = Beginning(start, data, instances.REUSE, by, number, known_items(definition, handed.previous))
         return format_id(Kind.INSTANCE, start_instance(connection, runtime, deployment, beginning))
 
@@ -192,7 +234,8 @@ def _present(values: Mapping[str, Value]) -> dict[str, Value]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _none_start(definition: ProcessDefinition) -> str:
+def none_start(definition: ProcessDefinition) -> str:
+    """The start event for a person. Raises DefinitionInvalid where there is none."""
     node = definition.none_start_event()
     if node is None:
         raise DefinitionInvalid(
@@ -200,22 +243,6 @@ def _none_start(definition: ProcessDefinition) -> str:
             "Do: draw one and deploy it."
         )
     return node.id
-
-
-@dataclass(frozen=True, slots=True)
-class RowReport:
-    """What became of one row: `started`, `already` (billed before) or `refused`, with its line in the file and why."""
-
-    line: int
-    outcome: str
-    instance: str | None = None
-    reason: str | None = None
-
-
-Row = tuple[int, Mapping[str, Value] | DataRefused]
-"""A row's line number, and its values or why it can't be read."""
-
-_ROWS_AT_ONCE = 100
 
 
 def start_rows(runtime: Runtime, process: str, rows: Iterable[Row], by: str, report: Callable[[RowReport], None]) -> None:
@@ -226,10 +253,12 @@ def start_rows(runtime: Runtime, process: str, rows: Iterable[Row], by: str, rep
     """
     with runtime.database.reading() as connection:
         runtime.deployment(connection, process)
-    waiting = iter(rows)
-    while some := list(islice(waiting, _ROWS_AT_ONCE)):
-        for line in _start_together(runtime, process, some, by) or (_start_row(runtime, process, row, by) for row in some):
-            report(line)
+    in_batches(
+        rows,
+        lambda some: _start_together(runtime, process, some, by),
+        lambda row: _start_row(runtime, process, row, by),
+        report,
+    )
 
 
 def _start_together(runtime: Runtime, process: str, rows: list[Row], by: str) -> list[RowReport] | None:
@@ -244,7 +273,7 @@ def _start_together(runtime: Runtime, process: str, rows: list[Row], by: str) ->
             reports = []
             for line, values in rows:
                 try:
-                    beginning = _by_hand(definition, _readable(values), by)
+                    beginning = by_hand(definition, readable_row(values), by)
                 except EngineError as refused:  # nothing of this row is stored yet
                     reports.append(RowReport(line, "refused", reason=str(refused)))
                 else:
@@ -258,14 +287,8 @@ def _start_together(runtime: Runtime, process: str, rows: list[Row], by: str) ->
 def _start_row(runtime: Runtime, process: str, row: Row, by: str) -> RowReport:
     line, values = row
     try:
-        return RowReport(line, "started", start_by_hand(runtime, process, _readable(values), by))
+        return RowReport(line, "started", start_by_hand(runtime, process, readable_row(values), by))
     except AlreadyBilled as already:
         return RowReport(line, "already", already.instance, str(already))
     except EngineError as refused:
         return RowReport(line, "refused", reason=str(refused))
-
-
-def _readable(values: Mapping[str, Value] | DataRefused) -> Mapping[str, Value]:
-    if isinstance(values, DataRefused):
-        raise values
-    return values

@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from engine.connector import Charge, Value
+from engine.connector import Charge, Refund, Value
 from engine.definition.data_item import DataType, format_value
 from engine.execution.state import load_state
 from engine.model.identifiers import Kind, format_id
-from engine.store import incidents
+from engine.store import incidents, user_tasks
 from engine.store.history import Entry
 from engine.store.incidents import IncidentRow
 from engine.store.instances import InstanceRow
@@ -64,6 +64,7 @@ class TaskView:
     claimed_by: str | None
     created_at: datetime
     due_at: datetime | None
+    overdue: bool
     completed_at: datetime | None
     customer: str | None
     period: str | None
@@ -92,9 +93,10 @@ def task_view(
     row: UserTaskRow,
     instance: InstanceRow,
     definition: ProcessDefinition | None,
+    now: datetime,
     data: Mapping[str, Value] | None = None,
 ) -> TaskView:
-    """A task with its form as it stands now; without a definition, a task without its form. `data`: its data, if known."""
+    """A task with its form as it stands `now`; without a definition, a task without its form. `data`: its data, if known."""
     return TaskView(
         id=format_id(Kind.TASK, row.id),
         instance=format_id(Kind.INSTANCE, row.instance),
@@ -105,6 +107,7 @@ def task_view(
         claimed_by=row.claimed_by,
         created_at=row.created_at,
         due_at=row.due_at,
+        overdue=row.state in user_tasks.OPEN and row.due_at is not None and row.due_at < now,
         completed_at=row.completed_at,
         customer=instance.customer,
         period=instance.period,
@@ -248,6 +251,32 @@ def charge_json(charge: Charge) -> dict[str, Any]:
         "attempt": charge.attempt,
         "reason": charge.reason,
         "updated_at": charge.updated_at,
+    }
+
+
+def refund_json(refund: Refund) -> dict[str, Any]:
+    """A refund: what was to be given back of which bill, and how it stands. The amount is in minor units."""
+    request = refund.request
+    return {
+        "id": refund.refund_key,
+        "customer": request.customer,
+        "period": request.period,
+        "instance": refund.instance,
+        "bill": refund.bill,
+        "amount": refund.amount,
+        "currency": request.currency,
+        "reason": request.reason,
+        "comment": request.comment,
+        "requested_by": request.requested_by,
+        "approved_by": request.approved_by,
+        "livemode": request.livemode,
+        "state": str(refund.state),
+        "refund": refund.refund,
+        "intent": refund.intent,
+        "attempt": refund.attempt,
+        "problem": refund.problem,
+        "refunded_at": refund.refunded_at,
+        "updated_at": refund.updated_at,
     }
 
 

@@ -15,11 +15,13 @@ import structlog
 from engine.connector import Outcome
 from engine.errors import LeaseLost
 from engine.model.identifiers import Kind, format_id
-from engine.services.cleaning import do_due_chores
+from engine.services.chores import do_due_chores
+from engine.services.cleaning import CLEANING
 from engine.services.committing import commit_outcome
 from engine.services.handing_over import deliver_next
 from engine.services.job_running import call_connector
 from engine.services.presence import Presence
+from engine.services.reminding import REMINDING
 from engine.services.runtime import Runtime
 from engine.services.timing import fire_next
 from engine.store import incidents, jobs, messages
@@ -33,6 +35,7 @@ log = structlog.get_logger("run_process.worker")
 LEASE = timedelta(seconds=60)
 """How long a job is a worker's without a sign of life."""
 _POLL_SECONDS = 0.5
+_CHORES = (*CLEANING, REMINDING)
 _CHORES_EVERY = timedelta(minutes=1)
 _MOST_AT_ONCE = 20  # messages or timers, before jobs have their turn
 _MOST_FAILURES = 20  # of the database, one after the other: about three minutes
@@ -112,7 +115,7 @@ class Worker:
 
     def _do_chores(self) -> None:
         try:
-            do_due_chores(self._runtime, self._by, lambda: self._stopping)
+            do_due_chores(self._runtime, _CHORES, self._by, lambda: self._stopping)
         except Exception as error:  # they are due again when their claim ends
             log.warning("chores_failed", reason=type(error).__name__)
             log.debug("chores_failed", exc_info=True)

@@ -11,14 +11,14 @@ from sqlalchemy import Connection
 from engine.connector import Value
 from engine.definition.carry_over import read_values, refuse_other_bill
 from engine.definition.data_item import DataType, Drop
-from engine.errors import DataRefused, NotPermitted, TaskNotOpen
+from engine.errors import DataRefused, NotFound, NotPermitted, TaskNotOpen
 from engine.execution.state import load_state
 from engine.model.identifiers import Kind, format_id, parse_id
-from engine.model.text import did_you_mean
+from engine.model.text import did_you_mean, shown
 from engine.services.permission import check_permitted
 from engine.services.runtime import Runtime
 from engine.services.views import TaskView, task_view
-from engine.store import history, instances, user_tasks
+from engine.store import deployments, history, instances, user_tasks
 from engine.store.history import Head
 from engine.store.instances import InstanceRow
 from engine.store.user_tasks import UserTaskRow
@@ -35,21 +35,28 @@ def tasks(
     filters: Mapping[str, Any],
     *,
     completed: bool = False,
+    overdue: bool = False,
     after: str | None = None,
     limit: int = PAGE,
     forms: bool = True,
 ) -> list[TaskView]:
-    """A page of tasks, oldest first. `filters`: process, group_name, claimed_by, customer, period.
+    """A page of tasks, oldest first. `filters`: process, group_name, claimed_by, customer, period. With `overdue` only those
+    whose due time has passed, the longest overdue first. Raises NotFound where nothing is found for a group that nobody knows.
 
     Without `forms` their fields are left out: most of the time that a short listing takes would go into reading definitions.
     """
     states = user_tasks.OPEN + ((user_tasks.COMPLETED,) if completed else ())
-    behind = parse_id(Kind.TASK, after) if after else 0
+    behind, now = parse_id(Kind.TASK, after) if after else 0, runtime.now()
     with runtime.database.reading() as connection:
-        rows = user_tasks.listing(connection, states, filters, behind, limit)
+        if overdue:
+            rows = user_tasks.due(connection, now, filters, behind, limit)
+        else:
+            rows = user_tasks.listing(connection, states, filters, behind, limit)
+        if not rows and filters.get("group_name") is not None:
+            _check_group(connection, runtime, filters["group_name"])
         of = instances.get_many(connection, (row.instance for row in rows))
         if not forms:
-            return [task_view(row, of[row.instance], None) for row in rows]
+            return [task_view(row, of[row.instance], None, now) for row in rows]
         return [_view(connection, runtime, row, of[row.instance]) for row in rows]
 
 
@@ -60,7 +67,23 @@ def task(runtime: Runtime, task_id: str) -> TaskView:
 
 
 def _view(connection: Connection, runtime: Runtime, row: UserTaskRow, instance: InstanceRow) -> TaskView:
-    return task_view(row, instance, runtime.definition(connection, instance.process, instance.version))
+    return task_view(row, instance, runtime.definition(connection, instance.process, instance.version), runtime.now())
+
+
+def _check_group(connection: Connection, runtime: Runtime, group: str) -> None:
+    """A mistyped name would look like a group that has nothing to do."""
+    configured = runtime.configuration.groups.keys()
+    if group not in configured and group not in (known := configured | _drawn_groups(connection, runtime)):
+        raise NotFound(
+            "Expected a group that a deployed process or run-process.yaml knows, "
+            f"but {shown(group)} is none. {did_you_mean(group, known)}"
+        )
+
+
+def _drawn_groups(connection: Connection, runtime: Runtime) -> set[str]:
+    """Those of all versions: instances stay on the version that they started with."""
+    definitions = (runtime.definition(connection, each.process, each.version) for each in deployments.every(connection))
+    return {node.group for each in definitions for node in each.process.nodes.values() if node.group is not None}
 
 
 def claim(runtime: Runtime, task_id: str, user: str) -> TaskView:
@@ -77,7 +100,7 @@ def claim(runtime: Runtime, task_id: str, user: str) -> TaskView:
             if head is None:
                 raise _taken(row)
             _note(connection, runtime, row, user, "task_claimed", {}, head)
-        return task_view(replace(row, state=user_tasks.CLAIMED, claimed_by=user), instance, definition, state.data)
+        return task_view(replace(row, state=user_tasks.CLAIMED, claimed_by=user), instance, definition, runtime.now(), state.data)
 
 
 def release(runtime: Runtime, task_id: str, user: str, reason: str | None = None) -> TaskView:
@@ -121,7 +144,7 @@ def complete(runtime: Runtime, task_id: str, raw: Mapping[str, Value], user: str
         details = {"task": task_id, "flow_node": row.flow_node, "values": _changes(state.data, values)}
         at = apply_transition(connection, runtime, instance, executable, transition, ("task_completed", details), user)
         done = replace(row, state=user_tasks.COMPLETED, claimed_by=user, completed_at=at)
-        return task_view(done, instance, definition, transition.state.data)
+        return task_view(done, instance, definition, at, transition.state.data)
 
 
 def _open_task(connection: Connection, runtime: Runtime, task_id: str) -> tuple[UserTaskRow, InstanceRow, ProcessDefinition]:

@@ -99,6 +99,13 @@ def find(connection: Connection, charge_key: str) -> Charge | None:
     return _record(row) if row else None
 
 
+def lock_bill(connection: Connection, process: str, customer: str, period: str) -> Charge | None:
+    """A bill's charge, kept from changing until this transaction ends."""
+    where = (charges.c.process == process, charges.c.customer == customer, charges.c.period == period)
+    row = connection.execute(select(charges).where(*where).with_for_update(key_share=True)).first()
+    return _record(row) if row else None
+
+
 def prepare(connection: Connection, request: ChargeRequest, instance: int, at: datetime) -> Charge:
     """The charge's row, made from `request` when there is none."""
     values = {**_frozen(request, instance), "generation": 1, "created_at": at, "updated_at": at}
@@ -121,8 +128,12 @@ def begin_confirm(connection: Connection, charge_key: str, attempt: int, payment
 
 
 def replace_intent(connection: Connection, request: ChargeRequest, canceled: str | None, instance: int, at: datetime) -> Charge:
-    """Freeze `request` anew as the next generation, where `canceled` is the intent that is stored (None: no intent is)."""
-    values = {**_frozen(request, instance), "generation": _NEXT_GENERATION, "payment_method": None, "reason": None}
+    """Freeze `request` anew as the next generation, where `canceled` is the intent that is stored (None: no intent is).
+
+    Attempts go on being counted: they are the bill's, not the intent's.
+    """
+    frozen = {name: value for name, value in _frozen(request, instance).items() if name != "attempt"}
+    values = {**frozen, "generation": _NEXT_GENERATION, "payment_method": None, "reason": None}
     return _change(connection, request.charge_key, {"intent": canceled}, values, at)
 
 
@@ -180,6 +191,12 @@ def of_process(connection: Connection, process: str) -> list[Charge]:
     """A process's ledger, by period and customer."""
     query = select(charges).where(charges.c.process == process)
     return [_record(row) for row in connection.execute(query.order_by(charges.c.period, charges.c.customer))]
+
+
+def of_period(connection: Connection, process: str, period: str) -> list[Charge]:
+    """A process's ledger of one period."""
+    query = select(charges).where(charges.c.process == process, charges.c.period == period)
+    return [_record(row) for row in connection.execute(query)]
 
 
 # --- charges that were given up -------------------------------------------------------------------------------------

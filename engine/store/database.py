@@ -23,7 +23,7 @@ from engine.errors import ConfigurationInvalid, StateUnknown
 from engine.store import sending
 from engine.store.sending import send
 
-SCHEMA = "0003"
+SCHEMA = "0004"
 """The newest migration this program knows."""
 
 _BUSY_MILLISECONDS = 30_000
@@ -60,9 +60,11 @@ class Database:
             yield connection
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """A consistent view for reading."""
+    def reading(self, *, snapshot: bool = False) -> Iterator[Connection]:
+        """A transaction for reading. With `snapshot`, all that is read is as it was at one moment; on SQLite it always is."""
         with self._connect(write=False) as connection, connection.begin():
+            if snapshot and not self._sqlite:
+                send(connection, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             yield connection
 
     @contextmanager

@@ -18,7 +18,7 @@ from engine.store.prepared import Prepared
 from engine.store.tables import bills, instances
 
 ACTIVE, COMPLETED, CANCELLED = "active", "completed", "cancelled"
-MANUAL, REUSE, MESSAGE = "manual", "reuse", "message"
+MANUAL, REUSE, MESSAGE, REPAIR = "manual", "reuse", "message", "repair"
 
 # What every step asks, built once; see the package.
 _ADD = Prepared(insert(instances))
@@ -112,6 +112,30 @@ def billed_by(connection: Connection, process: str, customer: str, period: str) 
     where = (bills.c.process == process, bills.c.customer == customer, bills.c.period == period)
     number: int | None = connection.execute(select(bills.c.instance_id).where(*where)).scalar()
     return number
+
+
+@dataclass(frozen=True, slots=True)
+class BillRow:
+    """A customer's bill for a period."""
+
+    period: str
+    instance: int
+
+
+def newest_bill(connection: Connection, process: str, customer: str) -> BillRow | None:
+    """A customer's bill for their newest period."""
+    where = (bills.c.process == process, bills.c.customer == customer)
+    query = select(bills.c.period, bills.c.instance_id).where(*where).order_by(bills.c.period.desc()).limit(1)
+    row = connection.execute(query).first()
+    return BillRow(*row) if row else None
+
+
+def first_bill(connection: Connection, process: str, customer: str) -> BillRow | None:
+    """A customer's bill for their first period."""
+    where = (bills.c.process == process, bills.c.customer == customer)
+    query = select(bills.c.period, bills.c.instance_id).where(*where).order_by(bills.c.period).limit(1)
+    row = connection.execute(query).first()
+    return BillRow(*row) if row else None
 
 
 def free_bill(connection: Connection, instance: int) -> None:

@@ -87,6 +87,11 @@ def mark_failed(connection: Connection, message: MessageRow, error: str) -> tupl
     return _tried(connection, message, {"state": FAILED, "last_error": error})
 
 
+def mark_settled(connection: Connection, message: MessageRow, why: str) -> tuple[MessageRow, Head]:
+    """The message (locked by the caller) is to start nothing. Gives the same."""
+    return _tried(connection, message, {"state": SETTLED, "last_error": why})
+
+
 def _tried(connection: Connection, message: MessageRow, values: Mapping[str, Any]) -> tuple[MessageRow, Head]:
     row = _TRIED.first(connection, {"message": message.id, "of_history": message.instance, **values})
     return replace(message, attempts=message.attempts + 1, **values), history.head_in(row)

@@ -141,6 +141,58 @@ bills = Table(
     _instance(nullable=False, unique=True),
 )
 
+# Who should be billed, whatever instances there are: that a chain broke shows because its customer still stands here.
+customers = Table(
+    "customers",
+    metadata,
+    Column("process", String(255), primary_key=True),
+    Column("customer", String(255), primary_key=True),
+    Column("first_period", String(10), nullable=False),
+    Column("data", JsonText, nullable=False),  # what their first instance starts with
+    Column("enrolled_at", UtcDateTime, nullable=False),
+    Column("enrolled_by", Text, nullable=False),
+)
+
+# What became of an enrolment: paused, resumed, ended, from which period on. Append-only.
+customer_events = Table(
+    "customer_events",
+    metadata,
+    Column("process", String(255), primary_key=True),
+    Column("customer", String(255), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("event", String(16), nullable=False),
+    Column("from_period", String(10), nullable=False),
+    Column("reason", JsonText, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("by", Text, nullable=False),
+    _instance(nullable=True),  # where the diagram said so
+)
+
+# A closed period's row keeps everything out that would change it. `number` is that of the newest closing.
+periods = Table(
+    "periods",
+    metadata,
+    Column("process", String(255), primary_key=True),
+    Column("period", String(10), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("number", Integer, nullable=False),
+)
+
+# Each closing and reopening of a period, with what was recorded then. Append-only.
+closings = Table(
+    "closings",
+    metadata,
+    Column("process", String(255), primary_key=True),
+    Column("period", String(10), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("event", String(16), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("reason", JsonText),
+    Column("totals", JsonText),
+    Column("digest", String(64)),
+)
+
 _OPEN = text("state IN ('offered', 'claimed')")  # as user_tasks.listing writes it: planners compare the two
 
 
@@ -172,6 +224,7 @@ user_tasks = Table(
     _of_open_tasks("claimed_by", "id"),
     _of_open_tasks("customer", "id"),
     _of_open_tasks("period", "id"),
+    _of_open_tasks("due_at", "id"),
     sqlite_autoincrement=True,
 )
 
@@ -290,6 +343,42 @@ charges = Table(
     Index(None, "state", "period", "customer", "process"),
     Index(None, "customer", "period"),
     Index(None, "instance_id"),
+)
+
+# One row for each refund that was ever to be made, `refund_key` its own idempotency. Together never more than was charged.
+refunds = Table(
+    "refunds",
+    metadata,
+    Column("refund_key", String(767), primary_key=True),
+    Column("charge_key", String(767), ForeignKey("charges.charge_key"), nullable=False),
+    _instance(nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("intent", String(255), nullable=False),
+    Column("reason", JsonText, nullable=False),
+    Column("requested_by", Text),
+    Column("approved_by", Text),
+    Column("livemode", Boolean, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("refund", String(255), unique=True),
+    Column("problem", Text),
+    Column("refunded_at", UtcDateTime),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Index(None, "charge_key"),
+    Index(None, "instance_id"),
+    Index(None, "state"),
+)
+
+# Whom a reminder was sent to on which day (UTC): at most one a day, whoever sends it.
+reminders = Table(
+    "reminders",
+    metadata,
+    Column("recipient", String(255), primary_key=True),
+    Column("day", String(10), primary_key=True),
+    Column("sent_at", UtcDateTime, nullable=False),
+    Column("tasks", JsonText, nullable=False),
 )
 
 # Invariant 3: append-only, hash-chained per instance.

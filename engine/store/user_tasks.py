@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Select, bindparam, insert, select, update
+from sqlalchemy import BindParameter, Connection, Select, bindparam, insert, select, tuple_, update
 
 from engine.model.identifiers import Kind, unknown
 from engine.store import history
@@ -111,10 +111,29 @@ def listing(
     connection: Connection, states: tuple[str, ...], filters: Mapping[str, Any], after: int, limit: int
 ) -> list[UserTaskRow]:
     """A page of tasks by number, those behind `after`. `filters`: process, group_name, claimed_by, customer, period."""
+    query = _chosen(states, filters).where(user_tasks.c.id > after).order_by(user_tasks.c.id).limit(limit)
+    return [UserTaskRow(*row) for row in connection.execute(query)]
+
+
+def due(
+    connection: Connection, before: datetime, filters: Mapping[str, Any], after: int = 0, limit: int | None = None
+) -> list[UserTaskRow]:
+    """A page of the open tasks that are due before a moment, those first that are due first; those behind the task `after`.
+
+    `filters` as for `listing`; `limit` None: all of them.
+    """
+    query = _chosen(OPEN, filters).where(user_tasks.c.due_at < before)
+    if after:
+        last = select(user_tasks.c.due_at).where(user_tasks.c.id == after).scalar_subquery()
+        query = query.where(tuple_(user_tasks.c.due_at, user_tasks.c.id) > tuple_(last, after))
+    return [UserTaskRow(*row) for row in connection.execute(query.order_by(user_tasks.c.due_at, user_tasks.c.id).limit(limit))]
+
+
+def _chosen(states: tuple[str, ...], filters: Mapping[str, Any]) -> Select[Any]:
     written: BindParameter[Any] = bindparam(
         "states", states, expanding=True, literal_execute=True
     )  # not bound: open tasks have their own indexes
-    query: Select[Any] = select(user_tasks).where(user_tasks.c.id > after, user_tasks.c.state.in_(written))
+    query: Select[Any] = select(user_tasks).where(user_tasks.c.state.in_(written))
     for column, value in filters.items():
         query = query.where(user_tasks.c[column] == value)
-    return [UserTaskRow(*row) for row in connection.execute(query.order_by(user_tasks.c.id).limit(limit))]
+    return query

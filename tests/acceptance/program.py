@@ -14,6 +14,8 @@ from typing import Any
 CHECKOUT = Path(__file__).parents[2]
 PROCESSES = CHECKOUT / "processes"
 PROCESS = "monthly-card-charge"
+SHIPPED = f"{PROCESS}@1\nrefund@1\n"
+"""What is said when the folder of the shipped processes is deployed."""
 DATABASE = "run-process.db"
 COMMAND = (sys.executable, "-P", "-m", "cli")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.program import DATABASE, PROCESS, PROCESSES, Program, bill_of, settings
+from tests.acceptance.program import DATABASE, PROCESS, PROCESSES, SHIPPED, Program, bill_of, settings
 
 DIAGRAM, CARRY_OVER = f"{PROCESS}.bpmn", f"{PROCESS}.carry-over.yaml"
 BOMB = '<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;">]>'
@@ -75,9 +75,10 @@ def test_of_several_definitions_those_before_a_wrong_one_are_told_as_deployed(ru
     shutil.copytree(PROCESSES, run.folder / "2-bad")
     (run.folder / "2-bad" / DIAGRAM).write_text("hello")
     done = run("deploy", "1-good", "2-bad", code=1)
-    assert done.stdout == f"{PROCESS}@1\n"
+    assert done.stdout == SHIPPED
     assert "2-bad/" in done.stderr
-    assert run("deploy", "1-good", "2-bad", "--json", code=1).json == [{"process": PROCESS, "version": 1, "created": False}]
+    again = [{"process": process, "version": 1, "created": False} for process in (PROCESS, "refund")]
+    assert run("deploy", "1-good", "2-bad", "--json", code=1).json == again
 
 
 def test_files_that_cannot_be_read_are_named(run: Program) -> None:

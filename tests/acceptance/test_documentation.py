@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from engine.connector import ChargeState
+from engine.connector import ChargeState, RefundState
+from engine.services.reminding import ReminderState
 from engine.store import instances, jobs, messages, timers, user_tasks
-from tests.acceptance.program import CHECKOUT, PROCESS, PROCESSES, Program, settings
+from tests.acceptance.program import CHECKOUT, PROCESS, PROCESSES, Done, Program, settings
 
 DOCS = CHECKOUT / "docs"
 
@@ -64,6 +65,43 @@ def departures(value: Any, kind: str, forms: Forms, place: str) -> Iterator[str]
         yield f"{place}: {value!r} is no {kind}"
 
 
+def asked_for_a_refund(run: Program, stripe: dict[str, str]) -> Program:
+    """A refund of i1's charge, which another account's Stripe refuses."""
+    customer = run("charges", "--json", "--period", "2026-10").json[-1]["customer"]
+    bill = settings(stripe_customer_id=customer, billing_month="2026-10", currency="EUR", customer_name="Ann")
+    run("start", "refund", *bill)
+    why = settings(email="ann@example.com", refund_reason="duplicate", refund_comment="Twice.")
+    for values, who in ((why, "sara"), (settings(approval="approve"), "mia")):
+        task = run("tasks", "--json").json[-1]["id"]
+        run("complete", task, *values, "--as", who)
+    run("work", "--until-idle", code=3, **stripe)
+    return run
+
+
+def months_end(run: Program) -> list[tuple[Done, str]]:
+    """What the commands about the roster and about periods print. Nobody but cus_new is billed for July."""
+    new = settings(stripe_customer_id="cus_new", currency="EUR", customer_name="New", email="new@example.com")
+    coverage = ("coverage", PROCESS, "--period", "2026-07", "--json")
+    decided, july = ("--reason", "Why.", "--json"), ("--from", "2026-08")
+    printed = [
+        (run("customers", "enrol", PROCESS, *new, "--period", "2026-07", "--json"), "list of row"),
+        (run(*coverage, "--by", "task", code=3), "list of coverage group"),
+        (run("close", PROCESS, "--period", "2026-07", "--json", code=3), "closing"),
+    ]
+    [row] = run(*coverage, code=3).json
+    run("cancel", row["instance"], "--reason", "By mistake.")
+    printed += [
+        (run(*coverage, code=3), "list of coverage row"),
+        (run(*coverage, "--repair"), "list of repair"),
+        (run("customers", "pause", PROCESS, "cus_new", *july, *decided), "roster event"),
+        (run("customers", "list", PROCESS, "--json"), "list of customer"),
+        (run("customers", "show", PROCESS, "cus_new", "--json"), "customer in full"),
+        (run("close", PROCESS, "--period", "2026-06", "--unreconciled", "Nobody was billed.", "--json"), "closing"),
+        (run("periods", PROCESS, "--json"), "list of period"),
+    ]
+    return [*printed, (run("reopen", PROCESS, "--period", "2026-06", *decided), "closing record")]
+
+
 def test_what_commands_print_for_programs_is_what_is_documented(
     billed: Program, forms: Forms, another_account: dict[str, str]
 ) -> None:
@@ -72,12 +110,14 @@ def test_what_commands_print_for_programs_is_what_is_documented(
     bad.write_text("hello")
     rows.write_text("stripe_customer_id,billing_month,currency\ncus_1,2026-10,EUR\ncus_1,2026-10,EUR\ncus_1,never,EUR\n")
     amount = settings(billing_amount="7", billing_details="Usage")
+    (run.folder / "run-process.yaml").write_text("addresses: {Sales: s@example.com}\nreminders: {due_within: P60D}\n")
     printed = [
         (run("check", "bad.bpmn", "--json", code=3), "list of finding"),
         (run("deploy", PROCESSES, "--json"), "list of deployed"),
         (run("definitions", "--json"), "list of definition"),
         (run("start", PROCESS, "--csv", "rows.csv", "--json", code=3), "list of row"),
         (run("start", PROCESS, *settings(stripe_customer_id="cus_2", billing_month="2026-10"), "--json"), "instance"),
+        (run("remind", "--json"), "list of reminder"),
         (run("complete", "t3", *amount, "--as", "sara", "--json"), "task"),
         (run("complete", "t6", *settings(approval="approve"), "--as", "mia", "--json"), "task"),
         (run("work", "--until-idle", "--json", code=3, **another_account), "backlog"),
@@ -85,6 +125,8 @@ def test_what_commands_print_for_programs_is_what_is_documented(
         (run("retry", "x1", "--json", code=3, **another_account), "list of retried incident"),
         (run("workers", "--all", "--json", code=3), "list of worker"),
         (run("charges", "--json"), "list of ledger row"),
+        (run("reconcile", PROCESS, "--period", "2026-10", "--json", code=3, **another_account), "reconciliation"),
+        (asked_for_a_refund(run, another_account)("refunds", "--json"), "list of refund row"),
         (run("instances", "--json"), "list of instance"),
         (run("tasks", "--all", "--json"), "list of task"),
         (charged := run("show", "i1", "--json"), "instance in full"),
@@ -92,6 +134,7 @@ def test_what_commands_print_for_programs_is_what_is_documented(
         (run("history", "i1", "--json"), "list of entry"),
         (run("chain", "i1", "--json"), "list of month"),
         (run("cancel", "i3", "--reason", "Enough.", "--json"), "cancelled instance"),
+        *months_end(run),
     ]
     assert [each for done, kind in printed for each in departures(done.json, kind, forms, kind)] == []
     assert all(done.json for done, _ in printed)
@@ -112,6 +155,8 @@ STATES = {
     "timer": {timers.WAITING, timers.FIRED, timers.WITHDRAWN, timers.FAILED},
     "message": {messages.WAITING, messages.DELIVERED, messages.FAILED, messages.SETTLED},
     "charge": {str(state) for state in ChargeState},
+    "refund": {str(state) for state in RefundState},
+    "reminder": {str(state) for state in ReminderState},
 }
 
 

@@ -7,7 +7,19 @@ import email.policy
 
 from commands.demo.sandbox_customers import StripeSide
 from connectors.stripe_sandbox import Sandbox
-from tests.acceptance.program import AMOUNT, APPROVAL, MANAGER, OPERATOR, PROCESS, PROCESSES, SALES, Program, bill_of, settings
+from tests.acceptance.program import (
+    AMOUNT,
+    APPROVAL,
+    MANAGER,
+    OPERATOR,
+    PROCESS,
+    PROCESSES,
+    SALES,
+    SHIPPED,
+    Program,
+    bill_of,
+    settings,
+)
 
 GROUPS = f"groups:\n  Sales: [{SALES}]\n  Department Manager: [{MANAGER}]\n"
 
@@ -18,7 +30,7 @@ def test_from_an_empty_folder_to_next_months_task(
     (run.folder / "run-process.yaml").write_text(GROUPS)
     customer = customers.enrol("Ann Abe", "ann@example.com", "pm_card_visa")
 
-    assert run("deploy", PROCESSES, "--as", OPERATOR).stdout == f"{PROCESS}@1\n"
+    assert run("deploy", PROCESSES, "--as", OPERATOR).stdout == SHIPPED
     assert run("start", PROCESS, *bill_of(customer), "--as", OPERATOR).stdout == "i1\n"
 
     [task] = run("tasks", "--json").json

@@ -128,10 +128,20 @@ def test_a_bill_is_started_once_and_the_second_start_names_the_first(deployed: P
     assert "i1" in deployed.refused("start", PROCESS, "--reuse", "i1")
 
 
-def test_a_finished_instance_is_reused_through_the_carry_over_map(deployed: Program) -> None:
+def test_a_contract_that_has_ended_is_not_billed_until_it_is_resumed(deployed: Program) -> None:
     deployed("start", PROCESS, *bill_of("cus_1"))
     deployed("complete", "t1", *settings(billing_amount="99", billing_details="Base fee"), "--as", "sara")
     deployed("complete", "t2", *settings(approval="end_contract", end_reason="Moved away."), "--as", "mia")
+    told = deployed.refused("start", PROCESS, "--reuse", "i1")
+    assert "mia has ended them from 2026-10 on: Moved away. Do: leave it, or run-process customers resume" in told
+    resumed = deployed("customers", "resume", PROCESS, "cus_1", "--from", "2026-11", "--reason", "Came back.")
+    assert "i2 is their bill for 2026-11." in resumed.stderr
+
+
+def test_a_finished_instance_is_reused_through_the_carry_over_map(deployed: Program) -> None:
+    deployed("start", PROCESS, *bill_of("cus_1"))
+    deployed("complete", "t1", *settings(billing_amount="99", billing_details="Base fee"), "--as", "sara")
+    deployed("cancel", "i1", "--reason", "Billed on paper.")
     deployed("start", PROCESS, "--reuse", "i1", *settings(email="new@example.com"))
     again = deployed("show", "i2", "--json").json
     assert (again["started_by"], again["previous"], again["period"]) == ("reuse", "i1", "2026-11")

@@ -6,7 +6,7 @@ import subprocess
 import zipfile
 from pathlib import Path
 
-from tests.acceptance.program import CHECKOUT, PROCESS, Program
+from tests.acceptance.program import CHECKOUT, PROCESS, SHIPPED, Program
 
 PACKAGES = ("cli", "commands", "connectors", "engine", "processes")
 WHERE = f"import {', '.join(PACKAGES)}, sys\nprint(*(m.__file__ for m in ({', '.join(PACKAGES)})), *sys.path, sep='\\n')"
@@ -39,4 +39,4 @@ def test_the_installed_program_is_whole_without_the_checkout(installed: Program)
     assert all(Path(module).is_relative_to(environment) for module in modules), modules
     assert str(CHECKOUT) not in searched
     assert installed("--version").stdout.startswith("run-process, version ")
-    assert installed("deploy", Path(modules[-1]).parent).stdout == f"{PROCESS}@1\n"  # with its templates, and the migrations
+    assert installed("deploy", Path(modules[-1]).parent).stdout == SHIPPED  # with its templates, and the migrations

@@ -22,7 +22,7 @@ from engine.services import worklist
 from engine.services.deploying import deploy, read_files
 from engine.services.runtime import Runtime
 from engine.services.starting import start_rows
-from tests.builders.company import PROCESSES, READONLY
+from tests.builders.company import PROCESSES, READONLY, beside
 from tests.builders.drawing import (
     NAME,
     carry_over,
@@ -68,8 +68,9 @@ def card_holders(sandbox: Sandbox, count: int) -> list[str]:
 
 def connectors(sandbox: Sandbox) -> Connectors:
     """What the definitions are checked against; workers of their own processes build theirs."""
-    both = (StripeCharge(KEY, sandbox.url, live=False), EmailSend("file:///nowhere", "a@example.com"))
-    return {connector.topic: connector for connector in both}
+    charge = StripeCharge(KEY, sandbox.url, live=False)
+    all_of_them = (charge, *beside(charge.keeper), EmailSend("file:///nowhere", "a@example.com"))
+    return {connector.topic: connector for connector in all_of_them}
 
 
 def prepare_charges(runtime: Runtime, holders: Sequence[str], count: int) -> None:

@@ -33,6 +33,11 @@ _TABLES = (*_NUMBERED, "bills", "charges", "history")
 _SERIES = "WITH RECURSIVE series(k) AS (SELECT 0 UNION ALL SELECT k + 1 FROM series WHERE k + 1 < :count)"
 
 
+_ENROL = """INSERT INTO customers (process, customer, first_period, data, enrolled_at, enrolled_by)
+    SELECT b.process, b.customer, min(b.period), '{}', min(i.started_at), 'olivia'
+    FROM bills b JOIN instances i ON i.id = b.instance_id GROUP BY b.process, b.customer"""
+
+
 class Kind(Enum):
     """Where an instance stands."""
 
@@ -62,6 +67,15 @@ class Filler:
                 self._copy(cursor, Kind.ENDED, customers, f"{2020 + month // 12}-{month % 12 + 1:02d}")
             self._copy(cursor, Kind.FAILED, failed, LAST_MONTH)
             self._copy(cursor, Kind.ENTERING, customers - failed, LAST_MONTH, failed)
+
+    def two_months(self, customers: int) -> None:
+        """So many customers on the roster with two months each: one is over, one waits for its amount."""
+        before = f"{LAST_MONTH[:5]}{int(LAST_MONTH[5:]) - 1:02d}"
+        with self._filling() as cursor:
+            self._copy(cursor, Kind.ENDED, customers, before)
+            self._copy(cursor, Kind.ENTERING, customers, LAST_MONTH)
+            cursor.execute("DELETE FROM customers")
+            cursor.execute(_ENROL)
 
     def hand_overs(self, count: int) -> None:
         """So many customers whose next month waits to be started."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from connectors.stripe.refund import StripeRefunding
+from connectors.stripe.settle import StripeSettling
+from engine.connector import ChargeKeeper, Connector, Permits
 from engine.services import deploying, inspecting, starting, worklist
 from engine.services.runtime import Runtime
 from engine.services.views import InstanceView, TaskView
@@ -120,6 +123,11 @@ class Company:
 
 
 PROCESSES = Path(__file__).parents[2] / "processes"
+
+
+def beside(keeper: Callable[[Permits], ChargeKeeper | None]) -> tuple[Connector, ...]:
+    """The connectors of Stripe that the shipped process has beside `stripe.charge`, whose keeper this is. Refunds go nowhere."""
+    return StripeSettling(keeper), StripeRefunding(None, None, live=False)
 
 
 @dataclass

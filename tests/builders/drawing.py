@@ -85,9 +85,13 @@ def wait(key: str, text: str = "P3D", kind: str = "timeDuration") -> str:
     return element("intermediateCatchEvent", key, timer(text, kind))
 
 
-def boundary_timer(key: str, host: str, text: str = "P3D", kind: str = "timeDuration", *, interrupting: bool = True) -> str:
+def boundary_timer(
+    key: str, host: str, text: str = "P3D", kind: str = "timeDuration", *, interrupting: bool = True, unless_claimed: str = ""
+) -> str:
     attributes = f'attachedToRef="{host}"' if interrupting else f'cancelActivity="false" attachedToRef="{host}"'
-    return element("boundaryEvent", key, timer(text, kind), attributes)
+    given = f'<camunda:properties><camunda:property name="unless_claimed" value="{unless_claimed}"/></camunda:properties>'
+    extensions = f"<extensionElements>{given}</extensionElements>" if unless_claimed else ""
+    return element("boundaryEvent", key, extensions + timer(text, kind), attributes)
 
 
 def _message(message: str | None) -> str:

@@ -12,7 +12,8 @@ import stripe
 from connectors.stripe.charge import StripeCharge
 from connectors.stripe_sandbox import Sandbox
 from engine.connector import ChargeKeeper, Closing, IntentPage, NoAnswer, Permits
-from engine.services.cleaning import ABANDONED, ChoreReport, do_due_chores
+from engine.services.chores import ChoreReport, do_due_chores
+from engine.services.cleaning import ABANDONED, CLEANING
 from engine.services.runtime import Runtime
 from tests.builders.company import CardCompany
 
@@ -104,7 +105,7 @@ class StripeCompany(CardCompany):
 
     def clean(self, name: str = ABANDONED, runtime: Runtime | None = None) -> ChoreReport | None:
         """Do the chores that are due; what came of one of them."""
-        return next((done for done in do_due_chores(runtime or self.runtime, "worker w1") if done.name == name), None)
+        return next((done for done in do_due_chores(runtime or self.runtime, CLEANING, "worker w1") if done.name == name), None)
 
     def canceled(self) -> int:
         """How many requests to cancel came to Stripe."""

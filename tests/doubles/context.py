@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from engine.clock import TurnedClock
 from engine.connector import JobRequest
 from tests.doubles.ledger import MemoryLedger
+from tests.doubles.refund_ledger import MemoryRefunds
 
 START = datetime(2026, 10, 1, 9, 30, tzinfo=UTC)
 
@@ -27,10 +28,11 @@ class CountedPermits:
 
 @dataclass
 class Context:
-    """A job's context with a clock that stands still, a ledger in memory, and permits without end."""
+    """A job's context with a clock that stands still, ledgers in memory, and permits without end."""
 
     clock: TurnedClock = field(default_factory=lambda: TurnedClock(START))
     ledger: MemoryLedger = field(default_factory=MemoryLedger)
+    refunds: MemoryRefunds = field(default_factory=MemoryRefunds)
     permits: CountedPermits = field(default_factory=CountedPermits)
 
 

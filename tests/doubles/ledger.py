@@ -65,7 +65,7 @@ class MemoryLedger:
         def change(row: Charge | None) -> Charge:
             assert row is not None
             if row.intent == canceled_intent and row.state is not ChargeState.SUCCEEDED:
-                return Charge(request, ChargeState.PREPARED, generation=row.generation + 1)
+                return Charge(request, ChargeState.PREPARED, generation=row.generation + 1, attempt=row.attempt)
             return row
 
         return self._transaction("replace_intent", request.charge_key, change)

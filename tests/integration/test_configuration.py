@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.billing.reminders import ReminderRules
 from engine.errors import ConfigurationInvalid
 from engine.services.configuration import Configuration, find_configuration, read_configuration
 
@@ -24,6 +25,23 @@ def test_groups_and_pauses_are_read(tmp_path: Path) -> None:
     assert found.groups == {"Sales": frozenset({"ann", "bob"}), "Department Manager": frozenset({"mia"})}
     assert found.retry_after == (timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1))
     assert found.reconcile_after == Configuration().reconcile_after
+
+
+def test_addresses_and_the_rules_of_reminders_are_read(tmp_path: Path) -> None:
+    found = read_configuration(
+        written(
+            tmp_path,
+            "reminders: {due_within: PT36H, escalate_after: P7D, escalate_to: Department Manager}\n"
+            "addresses:\n  Sales: sales@example.com\n  Department Manager: [mia@example.com, max@example.com]\n",
+        )
+    )
+    addresses = {"Sales": ("sales@example.com",), "Department Manager": ("mia@example.com", "max@example.com")}
+    assert found.reminders == ReminderRules(addresses, timedelta(hours=36), timedelta(days=7), "Department Manager")
+
+
+def test_addresses_alone_remind_two_days_before_and_escalate_nothing(tmp_path: Path) -> None:
+    found = read_configuration(written(tmp_path, "addresses: {sara: sara@example.com}\n")).reminders
+    assert found == ReminderRules({"sara": ("sara@example.com",)}, timedelta(days=2), None, None)
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "  \n"])
@@ -56,7 +74,10 @@ def test_the_nearest_file_upwards_is_taken(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("group: {}\n", ":1:1: Expected `groups` or `retry_after`, but there is `group`. Do: correct the key"),
+        (
+            "group: {}\n",
+            ":1:1: Expected `groups`, `addresses`, `reminders` or `retry_after`, but there is `group`. Do: correct",
+        ),
         ("groups: [Sales]\n", ":1:9: Expected group names with lists of users"),
         ("groups:\n  Sales: ann\n", ":2:10: Expected a list of user names"),
         ("groups:\n  Sales: [ann, 7]\n", ":2:10: Expected a list of user names"),
@@ -70,6 +91,25 @@ def test_the_nearest_file_upwards_is_taken(tmp_path: Path) -> None:
         ("retry_after: [true]\n", "whole seconds"),
         ("retry_after: [86401]\n", "whole seconds"),
         ("retry_after: ['10']\n", "whole seconds"),
+        ("addresses: sales@example.com\n", ":1:12: Expected names of groups and users with e-mail addresses"),
+        (
+            "addresses:\n  Sales: sales(at)example.com\n",
+            ':2:10: Expected one e-mail address, but there is "sales(at)example.com"',
+        ),
+        ("addresses:\n  Sales: [sales@example.com, 'a@b, c@d']\n", ":2:30: Expected one e-mail address"),
+        ("addresses:\n  Sales: 'a@example.com\\nBcc: b@example.com'\n", ":2:10: Expected one e-mail address"),
+        ("addresses:\n  Sales: []\n", ":2:10: Expected an e-mail address or a list of them, but there is an empty list"),
+        ("addresses:\n  Sales:\n", ": Expected one e-mail address, but there is something else"),
+        ("addresses:\n  Sales: {ann: a@example.com}\n", ":2:10: Expected one e-mail address"),
+        ("addresses:\n  Sales: [[a@example.com]]\n", ":2:11: Expected one e-mail address"),
+        ("reminders: P2D\n", ":1:12: Expected a mapping with `due_within`, `escalate_after` and `escalate_to`"),
+        ("reminders:\n  due: P2D\n", ":2:3: Expected `due_within`, `escalate_after` and `escalate_to`, but there is `due`"),
+        ("reminders:\n  due_within: 2\n", ":2:15: Expected an ISO 8601 duration of days or hours, up to a year"),
+        ("reminders:\n  due_within: P1M\n", ":2:15: Expected an ISO 8601 duration"),
+        ("reminders:\n  due_within: P400D\n", ":2:15: Expected an ISO 8601 duration"),
+        ("reminders:\n  due_within: [P2D]\n", ":2:15: Expected an ISO 8601 duration"),
+        ("reminders:\n  escalate_after: P7D\n", ":2:3: Expected `escalate_after` and `escalate_to` together"),
+        ("reminders:\n  escalate_to: Boss\n", ':2:16: Expected a name that stands under `addresses`, but there is "Boss"'),
         ("- groups\n", "Expected a mapping"),
         ("groups: {Sales: [ann]}\ngroups: {}\n", ":2:1"),
         ("groups: {Sales: &a [ann], Manager: *a}\n", "anchor"),

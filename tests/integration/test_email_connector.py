@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import email
 import socket
 import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.message import EmailMessage
-from email.policy import default
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +17,10 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from connectors.email.send import EmailParameters, EmailSend
 from connectors.email.smtp import SmtpTransport
 from connectors.email.transports import transport_for
-from engine.connector import BusinessError, Completed, Fatal, Outcome, Retryable
+from engine.connector import BusinessError, Completed, Fatal, Outcome, Retryable, Unknown
 from engine.errors import ConfigurationInvalid
 from tests.doubles.context import Context, job_request
+from tests.doubles.mailbox import Mailbox, free_port, mail_server, read
 
 SUBJECT = "Subject: {{ month|month_name }}: {{ amount|money(currency) }} für {{ name }}"
 RESOURCES = {
@@ -43,59 +42,6 @@ def send(url: str, template: str = "charged", sender: str = "Billing <billing@ex
     validated = EmailParameters.model_validate(parameters | changes.pop("parameters", {}))
     request = job_request("email.send", validated, **({"resources": RESOURCES} | changes))
     return EmailSend(url, sender).run(request, Context())
-
-
-class Mailbox:
-    """A mail server's mind: keeps what it takes, and answers as it is told."""
-
-    def __init__(self, **answers: str) -> None:
-        self.answers = answers
-        self.taken: list[bytes] = []
-        self.encrypted: list[bool] = []
-
-    async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]) -> str:  # noqa: N802 - aiosmtpd's name
-        if "rcpt" in self.answers:
-            return self.answers["rcpt"]
-        envelope.rcpt_tos.append(address)
-        return "250 OK"
-
-    async def handle_MAIL(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]) -> str:  # noqa: N802 - aiosmtpd's name
-        envelope.mail_from = address
-        return self.answers.get("mail", "250 OK")
-
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
-        if "data" in self.answers:
-            return self.answers["data"]
-        assert isinstance(envelope.content, bytes)
-        self.taken.append(envelope.content)
-        self.encrypted.append(session.ssl is not None)
-        if "hang_up" in self.answers:
-            assert server.transport is not None
-            server.transport.abort()
-        return "250 OK"
-
-
-@contextmanager
-def mail_server(mailbox: Mailbox, **options: Any) -> Iterator[int]:
-    controller = Controller(mailbox, hostname="127.0.0.1", port=_free_port(), ready_timeout=10, **options)
-    controller.start()
-    try:
-        yield controller.port
-    finally:
-        controller.stop()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def read(content: bytes) -> EmailMessage:
-    message = email.message_from_bytes(content, policy=default)
-    assert isinstance(message, EmailMessage)
-    return message
 
 
 def test_the_customer_receives_text_and_html_with_the_headers_that_mail_programs_need() -> None:
@@ -194,8 +140,30 @@ def test_a_connection_lost_after_the_text_is_tried_again_with_the_same_message_i
     assert len({read(content)["Message-ID"] for content in mailbox.taken}) == 1
 
 
+def test_whether_a_message_was_taken_is_unknown_only_once_its_text_was_handed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    message = EmailMessage()
+    message["From"], message["To"] = "a@example.com", "b@example.com"
+    mailbox = Mailbox(hang_up="yes")
+    with mail_server(mailbox) as port:
+        lost = transport_for(f"smtp://127.0.0.1:{port}").send(message, "j1")
+    assert isinstance(lost, Unknown)
+    assert len(mailbox.taken) == 1
+
+    async def hang_up(server: SMTP, *_: object) -> str:
+        assert server.transport is not None
+        server.transport.abort()
+        return "250 OK"
+
+    monkeypatch.setattr(mailbox, "handle_RCPT", hang_up, raising=True)
+    with mail_server(mailbox) as port:
+        assert isinstance(transport_for(f"smtp://127.0.0.1:{port}").send(message, "j1"), Retryable)
+    assert len(mailbox.taken) == 1
+
+
 def test_a_server_that_is_down_or_silent_is_tried_again() -> None:
-    down = send(f"smtp://127.0.0.1:{_free_port()}")
+    down = send(f"smtp://127.0.0.1:{free_port()}")
     assert isinstance(down, Retryable)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         started = time.monotonic()
@@ -269,7 +237,7 @@ def test_smtps_is_encrypted_from_the_first_byte(authority: trustme.CA, tmp_path:
     ca = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(str(ca))
     mailbox = Mailbox()
-    server = EncryptedServer(mailbox, hostname="127.0.0.1", port=_free_port(), ssl_context=_server_tls(authority))
+    server = EncryptedServer(mailbox, hostname="127.0.0.1", port=free_port(), ssl_context=_server_tls(authority))
     server.trusted = ssl.create_default_context(cafile=str(ca))
     server.start()
     try:

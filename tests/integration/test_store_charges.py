@@ -80,7 +80,7 @@ def test_a_replaced_intent_begins_anew_as_the_next_generation(either: ChargeLedg
     changed = replace(REQUEST, amount=700)
     assert either.replace_intent(changed, "pi_other").request == REQUEST
     after = either.replace_intent(changed, "pi_1")
-    assert without_time(after) == Charge(changed, ChargeState.PREPARED, generation=2)
+    assert without_time(after) == Charge(changed, ChargeState.PREPARED, generation=2, attempt=1)  # the bill's, not the intent's
     assert either.record_intent(KEY, 1, "pi_late").intent is None
     assert either.record_intent(KEY, 2, "pi_2").intent == "pi_2"
 
@@ -120,7 +120,7 @@ def apply(ledger: ChargeLedger, company: Company, result: ChargeResult) -> None:
         charges.apply(connection, result, company.runtime.now())
 
 
-@pytest.mark.parametrize("attempt", [(1, 1), (2, 0)], ids=["an earlier attempt", "another attempt of the new intent"])
+@pytest.mark.parametrize("attempt", [(1, 1), (2, 1)], ids=["an earlier attempt", "another attempt of the new intent"])
 def test_a_late_result_of_an_attempt_that_was_overtaken_is_not_stored(
     either: ChargeLedger, company: Company, attempt: tuple[int, int]
 ) -> None:
@@ -129,10 +129,10 @@ def test_a_late_result_of_an_attempt_that_was_overtaken_is_not_stored(
     either.begin_confirm(KEY, 1, "pm_1")
     either.replace_intent(replace(REQUEST, amount=700), "pi_1")
     either.record_intent(KEY, 2, "pi_2")
-    either.begin_confirm(KEY, 1, "pm_2")
+    either.begin_confirm(KEY, 2, "pm_2")
     apply(either, company, ChargeResult(KEY, ChargeState.DECLINED, "generic_decline", None, *attempt))
     assert either.prepare(REQUEST).state is ChargeState.CONFIRMING
-    apply(either, company, ChargeResult(KEY, ChargeState.DECLINED, "generic_decline", None, 2, 1))
+    apply(either, company, ChargeResult(KEY, ChargeState.DECLINED, "generic_decline", None, 2, 2))
     assert either.prepare(REQUEST).state is ChargeState.DECLINED
 
 

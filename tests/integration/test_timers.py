@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from engine.clock import TurnedClock
-from engine.errors import DefinitionInvalid
+from engine.errors import DefinitionInvalid, TaskNotOpen
 from engine.services import inspecting, resolving, timing, worklist
 from engine.services.runtime import Runtime
 from engine.services.timing import fire, fire_next
@@ -256,6 +257,81 @@ def test_a_timer_that_was_left_to_an_ended_instance_moves_nothing(reminding: Com
     assert [timer.state for timer in fire_all(reminding.runtime)] == ["withdrawn"]
     assert timers_of(reminding, instance) == {"remind": "withdrawn", "late": "withdrawn"}
     assert reminding.events(instance) == before
+
+
+# --- tasks that somebody has ----------------------------------------------------------------------------------------
+
+
+def to_approve_in_time(runtime: Runtime, unless_claimed: str) -> tuple[Company, str]:
+    """An approval with a deadline of five days."""
+    late = {**NODES, "late": boundary_timer("late", "approve", "P5D", unless_claimed=unless_claimed)}
+    company = deployed(runtime, late, WAYS)
+    return company, to_approve(company)
+
+
+def fire_late(company: Company) -> list[str]:
+    return [timer.state for timer in fire_all(company.runtime) if timer.flow_node == "late"]
+
+
+@pytest.mark.parametrize("unless_claimed", ["", "false"])
+def test_a_deadline_takes_away_a_claimed_task_as_bpmn_says(runtime: Runtime, clock: TurnedClock, unless_claimed: str) -> None:
+    company, instance = to_approve_in_time(runtime, unless_claimed)
+    worklist.claim(runtime, company.task(instance).id, "mia")
+    clock.advance(5 * DAY)
+    assert fire_late(company) == ["fired"]
+    assert "approve" not in task_names(company, instance)
+
+
+def test_a_deadline_may_leave_a_claimed_task_to_whoever_has_it(runtime: Runtime, clock: TurnedClock) -> None:
+    company, instance = to_approve_in_time(runtime, "true")
+    task = worklist.claim(runtime, company.task(instance).id, "mia").id
+    for _ in range(3):
+        clock.advance(5 * DAY)
+        assert fire_late(company) == ["waiting"]
+    complete_by_mia = worklist.complete(runtime, task, {"approved": True}, "mia")
+    assert complete_by_mia.state == "completed"
+    assert timers_of(company, instance)["late"] == "withdrawn"
+    assert fire_late(company) == []
+
+
+def test_a_deadline_is_met_soon_after_the_task_was_given_back(runtime: Runtime, clock: TurnedClock) -> None:
+    company, instance = to_approve_in_time(runtime, "true")
+    task = worklist.claim(runtime, company.task(instance).id, "mia").id
+    clock.advance(6 * DAY)
+    assert fire_late(company) == ["waiting"]
+    worklist.release(runtime, task, "mia")
+    clock.advance(timedelta(minutes=10))
+    assert fire_late(company) == ["fired"]
+    assert task_names(company, instance) == ["nudge", "escalate"]
+
+
+def test_of_a_claim_and_a_deadline_at_the_same_moment_one_wins(runtime: Runtime, clock: TurnedClock, database_url: str) -> None:
+    company, _ = to_approve_in_time(runtime, "true")
+    others = [to_approve(company, f"customer{number}") for number in range(8)]
+    clock.advance(5 * DAY)
+    offered = {instance: next(task.id for task in company.open(instance)) for instance in others}
+    claimed: set[str] = set()
+    together = threading.Barrier(2)
+
+    def claims() -> None:
+        database = Database(database_url)
+        engine = Runtime(database, clock, runtime.connectors)
+        together.wait()
+        for instance, task in offered.items():
+            with suppress(TaskNotOpen):
+                worklist.claim(engine, task, "mia")
+                claimed.add(instance)
+        database.close()
+
+    person = threading.Thread(target=claims)
+    person.start()
+    together.wait()
+    fire_all(runtime)
+    person.join(timeout=60)
+    fire_all(runtime)
+    for instance in others:
+        assert ("approve" in task_names(company, instance)) == (instance in claimed)
+        assert timers_of(company, instance)["late"] == ("waiting" if instance in claimed else "fired")
 
 
 # --- what goes wrong ------------------------------------------------------------------------------------------------

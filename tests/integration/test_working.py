@@ -216,7 +216,7 @@ def test_a_worker_looks_for_chores_at_once_and_then_each_minute(
     company: Company, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[str] = []
-    monkeypatch.setattr(working, "do_due_chores", lambda _runtime, by, _stop: seen.append(by))
+    monkeypatch.setattr(working, "do_due_chores", lambda _runtime, _chores, by, _stop: seen.append(by))
     worker = Worker(company.runtime, "w1")
     worker.run(until_idle=True)
     assert seen == ["worker w1"]

@@ -6,10 +6,12 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from engine.clock import TurnedClock
 from engine.errors import DataRefused, EngineError, ExpressionFailed, NotFound, NotPermitted, TaskNotOpen
 from engine.services import resolving, worklist
 from engine.services.configuration import Configuration
@@ -143,6 +145,35 @@ def test_the_list_shows_open_tasks_oldest_first_in_pages(company: Company) -> No
     assert [task.instance for task in worklist.tasks(runtime, {"group_name": "Sales"}, after=last)] == started[3:]
     assert [task.instance for task in worklist.tasks(runtime, {"customer": "c3"})] == [started[3]]
     assert len(worklist.tasks(runtime, {}, completed=True)) == 6
+
+
+def test_overdue_tasks_are_listed_the_longest_overdue_first_in_pages(company: Company, clock: TurnedClock) -> None:
+    due = 'camunda:candidateGroups="Sales" camunda:dueDate="P{}D"'
+    for days in (3, 1, 2):
+        enter = user("enter", form_field("amount", inside=REQUIRED), due.format(days))
+        company.deploy(definition({"enter": enter}))
+        company.start(f"c{days}")
+    clock.advance(timedelta(days=2))
+    runtime = company.runtime
+    company.start("new")
+    assert [task.customer for task in worklist.tasks(runtime, {}, overdue=True)] == ["c1"]  # due now is not overdue yet
+    assert [task.overdue for task in worklist.tasks(runtime, {})] == [False, True, False, False]
+    clock.advance(timedelta(days=1, seconds=1))
+    assert [task.customer for task in worklist.tasks(runtime, {"group_name": "Sales"}, overdue=True)] == ["c1", "c2", "c3"]
+    first = worklist.tasks(runtime, {}, overdue=True, limit=2)
+    assert [task.customer for task in first] == ["c1", "c2"]
+    assert [task.customer for task in worklist.tasks(runtime, {}, overdue=True, after=first[-1].id)] == ["c3"]
+    company.enter(first[0].instance)
+    assert [task.customer for task in worklist.tasks(runtime, {}, overdue=True)] == ["c2", "c3"]
+    assert not any(task.overdue for task in worklist.tasks(runtime, {"customer": "c1"}, completed=True))
+
+
+def test_a_group_that_nobody_knows_is_told(company: Company, runtime_with: Callable[..., Runtime]) -> None:
+    with pytest.raises(NotFound, match=r'Expected a group .* but "sales" is none\. Do: write "Sales"'):
+        worklist.tasks(company.runtime, {"group_name": "sales"})
+    assert worklist.tasks(company.runtime, {"group_name": "Manager"}) == []
+    other = Configuration(groups={"Support": frozenset()})
+    assert worklist.tasks(runtime_with(configure=lambda: other), {"group_name": "Support"}) == []
 
 
 # --- groups and controls --------------------------------------------------------------------------------------------

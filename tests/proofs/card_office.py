@@ -17,7 +17,7 @@ from engine.clock import Clock, SystemClock, TurnedClock
 from engine.services.configuration import Configuration
 from engine.services.runtime import Runtime
 from engine.store.database import Database
-from tests.builders.company import CardCompany
+from tests.builders.company import CardCompany, beside
 from tests.proofs.auditing import AMOUNT
 
 KEY = "sk_test_sandbox"
@@ -32,7 +32,8 @@ class CardOffice:
         self.database = database
         charge = StripeCharge(KEY, stripe_url, live=False, read_timeout=patience, rate=MOST)
         mail = EmailSend(mails.as_uri(), "Billing <billing@example.com>")
-        self._runtime = Runtime(database, SystemClock(), {each.topic: each for each in (charge, mail)}, lambda: configuration)
+        connectors = {each.topic: each for each in (charge, *beside(charge.keeper), mail)}
+        self._runtime = Runtime(database, SystemClock(), connectors, lambda: configuration)
 
     def company(self, clock: Clock | None = None) -> CardCompany:
         """The people and the runtime of one process."""

@@ -27,11 +27,13 @@ from engine.services.runtime import DefinitionCache, Runtime
 from engine.services.working import Worker
 from engine.store.database import Database
 from engine.store.tables import metadata
-from tests.builders.company import PROCESSES, CardCompany
+from tests.builders.company import PROCESSES, CardCompany, beside
 from tests.doubles.context import START
 from tests.doubles.failing_database import COMMIT, Failure, Faults
 from tests.doubles.stripe_in_process import StripeSide
 from tests.proofs.consistency import Reader, Row
+
+FOR_NOW, FOR_GOOD = "pm_card_chargeDeclined", "pm_card_chargeDeclinedLostCard"
 
 # Whatever one failure has left is done within these pauses: a lease that ends, a retry, looks at a charge in doubt.
 PAUSES = (*[timedelta(minutes=6)] * 4, timedelta(hours=2), timedelta(days=2))
@@ -70,11 +72,13 @@ class Month:
         self.world.stripe.application.reset()
         self.customer = self.world.stripe.enrol("Ann")
         self.found: list[str] = []
+        self.told_of_a_decline = False
         self.faults.afterwards = self._look
         self._open(self.database)
 
     def _open(self, database: Database) -> None:
-        connectors = (self.world.stripe.connector(), EmailSend(self.mail.as_uri(), "billing@example.com"))
+        charge = self.world.stripe.connector()
+        connectors = (charge, *beside(charge.keeper), EmailSend(self.mail.as_uri(), "billing@example.com"))
         by_topic = {connector.topic: connector for connector in connectors}
         self.runtime = Runtime(database, self.world.clock, by_topic, definitions=self.world.definitions)
         self.company = CardCompany(self.runtime)
@@ -107,9 +111,15 @@ class Month:
         [instance] = [row for row in self.rows("instances") if row.state == "active"]
         self._do(lambda: resolving.cancel(self.runtime, f"i{instance.id}", "Entered twice.", "olivia"))
 
-    def decline(self) -> None:
-        """The card will be declined."""
-        self.world.stripe.change_card(self.customer, "pm_card_chargeDeclined")
+    def decline(self, card: str) -> None:
+        """The card will be declined: for now, or for good."""
+        self.world.stripe.change_card(self.customer, card)
+        self.told_of_a_decline = card == FOR_NOW
+
+    def wait_for_the_next_attempt(self) -> None:
+        """The card can be charged again when its time has come."""
+        self.world.stripe.change_card(self.customer, "pm_card_visa")
+        self.world.clock.advance(timedelta(days=1))
 
     def work(self, until: Callable[[], bool]) -> None:
         """Workers do what is due, and come back after each pause, until it is so."""
@@ -204,7 +214,7 @@ class Month:
         assert (charge.state, charge.intent) == ("succeeded", next(iter(taken))[1])
         assert self.rows("incidents") == [], self.told()
         assert [row.state for row in self.rows("messages")] == ["delivered"]
-        assert len(list(self.mail.glob("*.eml"))) == 1
+        assert len(list(self.mail.glob("*.eml"))) == 1 + self.told_of_a_decline
         [task] = [row for row in self.rows("user_tasks") if row.state in ("offered", "claimed")]
         assert (task.flow_node, task.state) == ("enter_amount", "offered")
 
@@ -225,8 +235,18 @@ def charged(month: Month) -> None:
     month.work(month.handed_over)
 
 
+def declined_for_now_and_charged_by_a_timer(month: Month) -> None:
+    month.decline(FOR_NOW)
+    month.start()
+    month.enter()
+    month.approve()
+    month.work(month.waits_at("wait_to_retry"))
+    month.wait_for_the_next_attempt()
+    month.work(month.handed_over)
+
+
 def declined_and_repaired(month: Month) -> None:
-    month.decline()
+    month.decline(FOR_GOOD)
     month.start()
     month.enter()
     month.approve()
@@ -243,7 +263,10 @@ def cancelled_and_started_anew(month: Month) -> None:
 
 
 Play: TypeAlias = Callable[[Month], None]
-PLAYS: Mapping[str, Play] = {play.__name__: play for play in (charged, declined_and_repaired, cancelled_and_started_anew)}
+PLAYS: Mapping[str, Play] = {
+    play.__name__: play
+    for play in (charged, declined_for_now_and_charged_by_a_timer, declined_and_repaired, cancelled_and_started_anew)
+}
 
 
 # --- one failure after the other ------------------------------------------------------------------------------------

@@ -38,9 +38,13 @@ MAIL = st.sampled_from(
     [BusinessError("address_refused", "No such box."), Retryable("Busy."), Unknown("No answer."), Fatal("Refused.")]
 )
 
+PAID = {"contact_result": "settled", "settled_otherwise": "Bank transfer."}
+
 HAPPY = {
     "approve": {"approval": "approve"},
+    "wait_to_retry": {"contact_result": "retry"},
     "contact_customer": {"contact_result": "retry"},
+    "confirm_payment": {"payment_confirmation": "confirm"},
     "ask_to_authenticate": {"authentication_result": "retry"},
     "issue_credit": {"credit_reference": "CN-1"},
     "correct_address": {"email": "new@acme.example"},
@@ -50,7 +54,9 @@ OTHERWISE = {
         {"approval": "send_back", "return_comment": "Too high."},
         {"approval": "end_contract", "end_reason": "Moved away."},
     ],
-    "contact_customer": [{"contact_result": "give_up"}],
+    "wait_to_retry": [{"contact_result": "give_up"}, PAID],
+    "contact_customer": [{"contact_result": "give_up"}, PAID],
+    "confirm_payment": [{"payment_confirmation": "send_back", "payment_comment": "Nothing has come in."}],
     "ask_to_authenticate": [{"authentication_result": "give_up"}],
 }
 

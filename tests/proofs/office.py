@@ -22,6 +22,7 @@ from engine.services.runtime import Runtime
 from engine.store import jobs
 from engine.store.database import Database
 from engine.store.jobs import JobRow
+from tests.builders.company import beside
 from tests.doubles.connectors import RecordingConnector
 from tests.doubles.context import START
 from tests.proofs.happenings import (
@@ -54,7 +55,8 @@ class Office(RuleBasedStateMachine):
         self.mail = RecordingConnector.standing_for(
             EmailSend("file:///nowhere", "a@example.com"), Completed({"message_id": "<1>"})
         )
-        connectors = {each.topic: each for each in (self.stripe.connector(), self.mail)}
+        charge = self.stripe.connector()
+        connectors = {each.topic: each for each in (charge, *beside(charge.keeper), self.mail)}
         self.engines = [
             Runtime(Database(url), self.clock, connectors, definitions=tools.definitions[engine]) for engine in (0, 1)
         ]
@@ -123,7 +125,7 @@ class Office(RuleBasedStateMachine):
             self.look()
 
     def _doer(self, task: Any) -> str:
-        return str(task.claimed_by or ("mia" if task.flow_node == "approve" else "sara"))
+        return str(task.claimed_by or ("mia" if task.flow_node in ("approve", "confirm_payment") else "sara"))
 
     def _happy(self, task: Any, amount: str) -> dict[str, Any]:
         return HAPPY.get(task.flow_node) or {"billing_amount": amount, "billing_details": "Consulting"}

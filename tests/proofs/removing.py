@@ -87,11 +87,11 @@ class Dropped:
             self._rebuild(engine)
             yield
             return
-        _run(engine, f"ALTER TABLE {self.table} DROP CONSTRAINT {self._key().name}")
+        _run(engine, f"ALTER TABLE {self.table} DROP CONSTRAINT {self._key().name} CASCADE")
         try:
             yield
         finally:  # the server's database is used again
-            _run(engine, f"TRUNCATE {', '.join(metadata.tables)} CASCADE", self._restore())
+            _run(engine, f"TRUNCATE {', '.join(metadata.tables)} CASCADE", self._restore(), *self._restore_references())
 
     def _key(self) -> UniqueConstraint | PrimaryKeyConstraint:
         keys = metadata.tables[self.table].constraints
@@ -104,6 +104,16 @@ class Dropped:
     def _restore(self) -> str:
         kind = "PRIMARY KEY" if isinstance(self._key(), PrimaryKeyConstraint) else "UNIQUE"
         return f"ALTER TABLE {self.table} ADD CONSTRAINT {self._key().name} {kind} ({', '.join(self.columns)})"
+
+    def _restore_references(self) -> Iterator[str]:
+        """The foreign keys that rest on the key, and went with it."""
+        for table in metadata.tables.values():
+            for key in table.foreign_key_constraints:
+                referred = tuple(element.column.name for element in key.elements)
+                if (key.referred_table.name, referred) == (self.table, self.columns):
+                    own = ", ".join(column.name for column in key.columns)
+                    to = f"{self.table} ({', '.join(referred)})"
+                    yield f"ALTER TABLE {table.name} ADD CONSTRAINT {key.name} FOREIGN KEY ({own}) REFERENCES {to}"
 
     def _rebuild(self, engine: Engine) -> None:
         """SQLite can't drop a key, so the empty table is made anew without it."""

@@ -21,6 +21,7 @@ from engine.clock import TurnedClock
 from engine.services.deploying import deploy
 from engine.services.runtime import Runtime
 from engine.store.database import Database
+from tests.builders.company import beside
 from tests.builders.postgresql import PostgreSql
 from tests.doubles.context import START
 from tests.proofs.happenings import Tools, version
@@ -52,7 +53,8 @@ def sqlite(migrated: Path, tmp_path: Path) -> Callable[[], str]:
     database = Database(f"sqlite:///{first}")
     mail = EmailSend("file:///nowhere", "a@example.com")
     charge = StripeCharge(None, None, live=False)
-    deploy(Runtime(database, TurnedClock(START), {each.topic: each for each in (charge, mail)}), version(1), "ada")
+    connectors = {each.topic: each for each in (charge, *beside(charge.keeper), mail)}
+    deploy(Runtime(database, TurnedClock(START), connectors), version(1), "ada")
     database.close()
     numbers = count(1)
     return lambda: f"sqlite:///{shutil.copy(first, tmp_path / f'{next(numbers)}.db')}"

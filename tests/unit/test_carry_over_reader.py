@@ -55,6 +55,18 @@ def with_items(*lines):
 # --- what a map says
 
 
+def test_a_bill_names_its_amount_and_why_a_contract_ended():
+    carry_over = read(BILLING.replace("every: P1M", "every: P1M\n  amount: billing_amount\n  end_reason: email"))
+    assert (carry_over.bill.amount, carry_over.bill.end_reason) == ("billing_amount", "email")
+    assert carry_over.billed_item == carry_over.items["billing_amount"]
+    assert read(BILLING).billed_item.name == "billing_amount"  # the only one
+
+
+def test_what_is_billed_is_an_amount():
+    assert "carry-over-bill-amount" in rules_of(BILLING.replace("every: P1M", "every: P1M\n  amount: email"))
+    assert "carry-over-unknown-item" in rules_of(BILLING.replace("every: P1M", "every: P1M\n  end_reason: nothing"))
+
+
 def test_a_map_is_read_as_it_stands():
     carry_over = read(BILLING)
     assert (carry_over.process, carry_over.message, carry_over.file) == (

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from connectors.email.address import email_address
 from connectors.email.language import Compiler
 from connectors.email.message import Content, build_message
 from connectors.email.send import EmailParameters, EmailSend
 from connectors.email.templates import Rendered, Templates
 from engine.errors import ConfigurationInvalid, DefinitionInvalid
-from tests.doubles.context import START, job_request
+from engine.model.email_address import email_address
+from tests.doubles.context import START
 
 CHARGED = b"""Subject: Charged {{ amount|money(currency) }}
 
@@ -149,9 +149,7 @@ def test_control_characters_and_reordering_marks_are_removed() -> None:
 def test_a_line_end_in_data_cannot_begin_another_header(end: str) -> None:
     subject = render(b"Subject: Bill for {{ name }}\n\ntext", name=f"Ann{end}Bcc: eve@example.com").subject
     assert subject in ("Bill for Ann Bcc: eve@example.com", "Bill for AnnBcc: eve@example.com")
-    message = build_message(
-        Content(subject, "text", None, "ann@example.com"), "b@example.com", job_request("email.send", _parameters()), START
-    )
+    message = build_message(Content(subject, "text", None, "ann@example.com"), "b@example.com", ("j1",), START)
     assert message["Bcc"] is None
 
 
@@ -231,12 +229,12 @@ def test_a_template_is_named_by_a_word(template: str) -> None:
 )
 def test_a_sender_that_is_not_one_address_names_the_setting(sender: str) -> None:
     with pytest.raises(ConfigurationInvalid, match="RUN_PROCESS_MAIL_FROM"):
-        build_message(Content("s", "t", None, "ann@example.com"), sender, job_request("email.send", _parameters()), START)
+        build_message(Content("s", "t", None, "ann@example.com"), sender, ("j1",), START)
 
 
 def test_the_message_id_is_the_jobs_own_and_safe_whatever_the_ids_hold() -> None:
-    request = job_request("email.send", _parameters(), id="j1>", flow_node="übersicht")
-    message = build_message(Content("s", "t", None, "ann@example.com"), "Billing <billing@example.com>", request, START)
+    names = ("i4", "übersicht", "j1>")
+    message = build_message(Content("s", "t", None, "ann@example.com"), "Billing <billing@example.com>", names, START)
     assert message["Message-ID"] == "<i4.%C3%BCbersicht.j1%3E@example.com>"
     assert message["From"] == "Billing <billing@example.com>"
 

@@ -9,7 +9,7 @@ import pytest
 from connectors.registry import ConnectorSettings, build_connectors, check_settings
 from connectors.stripe.charge import ChargeParameters
 from connectors.stripe.client import build_client, check_key
-from connectors.stripe.declines import is_final, message_for, reason_of
+from connectors.stripe.declines import is_final, may_pass, message_for, reason_of
 from connectors.stripe.rate import permit, read_rate
 from engine.connector import Fatal
 from engine.errors import ConfigurationInvalid
@@ -31,7 +31,7 @@ def settings(**changes: object) -> ConnectorSettings:
 
 def test_a_missing_key_is_reported_when_a_charge_runs_and_names_the_setting() -> None:
     connectors = build_connectors(settings())
-    assert sorted(connectors) == ["email.send", "stripe.charge"]
+    assert sorted(connectors) == ["email.send", "stripe.charge", "stripe.refund", "stripe.settle"]
     outcome = connectors["stripe.charge"].run(
         job_request("stripe.charge", ChargeParameters.model_validate(PARAMETERS)), Context()
     )
@@ -156,6 +156,41 @@ def test_parameters_of_the_wrong_kind_are_refused(changes: dict[str, object]) ->
 @pytest.mark.parametrize("code", ["lost_card", "stolen_card", "fraudulent", "pickup_card", "insufficient_funds"])
 def test_a_customer_is_told_no_more_than_that_the_card_was_declined(code: str) -> None:
     assert message_for(reason_of("card_declined", code, "do_not_try_again")) == "The card was declined."
+
+
+HARD = (
+    *("lost_card", "stolen_card", "pickup_card", "fraudulent", "expired_card", "incorrect_number", "invalid_account"),
+    *("restricted_card", "revocation_of_authorization", "stop_payment_order", "card_not_supported", "currency_not_supported"),
+)
+SOFT = (
+    *("insufficient_funds", "processing_error", "issuer_not_available", "try_again_later", "reenter_transaction"),
+    *("card_velocity_exceeded", "generic_decline", "do_not_honor"),
+)
+
+
+@pytest.mark.parametrize("advice", [None, "try_again_later", "do_not_try_again", "confirm_card_data"])
+@pytest.mark.parametrize("code", HARD)
+def test_a_hard_decline_is_never_tried_again_by_itself_whatever_is_advised(code: str, advice: str | None) -> None:
+    reason = reason_of("card_declined", code, advice)
+    assert (may_pass(reason), is_final(reason)) == (False, True)
+
+
+@pytest.mark.parametrize("code", SOFT)
+def test_a_soft_decline_may_pass_unless_the_issuer_advises_otherwise(code: str) -> None:
+    assert may_pass(reason_of("card_declined", code, None))
+    assert may_pass(reason_of(code, None, "try_again_later"))
+    assert not may_pass(reason_of("card_declined", code, "do_not_try_again"))
+    assert not may_pass(reason_of("card_declined", code, "confirm_card_data"))
+
+
+@pytest.mark.parametrize("code", ["incorrect_cvc", "authentication_required", "a_code_of_the_years_to_come", "unexplained"])
+def test_what_is_not_known_to_pass_takes_a_person(code: str) -> None:
+    assert not may_pass(reason_of("card_declined", code, None))
+    assert not is_final(reason_of("card_declined", code, None))
+
+
+def test_advice_to_try_again_is_enough_for_a_code_that_is_not_known() -> None:
+    assert may_pass(reason_of("card_declined", "a_code_of_the_years_to_come", "try_again_later"))
 
 
 def test_hard_declines_and_the_issuers_advice_rule_the_card_out() -> None:

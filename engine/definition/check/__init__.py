@@ -63,6 +63,7 @@ RULES: tuple[Rule, ...] = (
     flow.parallel_join_after_exclusive_split,
     flow.endless_loop_without_wait,
     timers.timer_invalid,
+    timers.unless_claimed_invalid,
     timers.timer_meets_its_task,
     user_tasks.task_without_group,
     user_tasks.due_date_invalid,

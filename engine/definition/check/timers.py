@@ -39,6 +39,28 @@ def timer_invalid(subject: Subject) -> Iterator[Finding]:
                 yield error("timer-invalid", node, f"{refused}", event.position)
 
 
+def unless_claimed_invalid(subject: Subject) -> Iterator[Finding]:
+    """The extension property `unless_claimed` is true or false, and stands on a timer that takes a user task away."""
+    for node in subject.process.nodes.values():
+        if node.unless_claimed is None:
+            continue
+        host = subject.process.nodes.get(node.attached_to or "")
+        deadline = subject.process.timer_of(node.id) is not None and node.interrupting
+        if host is None or host.kind != "userTask" or not deadline:
+            yield error(
+                "unless-claimed-invalid",
+                node,
+                "Expected unless_claimed on an interrupting timer of a user task, because only that takes a task away, but this "
+                "is another element. Do: remove the extension property.",
+            )
+        elif node.unless_claimed not in ("true", "false"):
+            yield error(
+                "unless-claimed-invalid",
+                node,
+                f"Expected true or false for unless_claimed, but it is {shown(node.unless_claimed)}. Do: write one of them.",
+            )
+
+
 def timer_meets_its_task(subject: Subject) -> Iterator[Finding]:
     """A timer that doesn't interrupt brings a second token, and its way ends by itself: what comes after the task would be
     done twice, and a hand-over can be thrown only once.

@@ -13,6 +13,7 @@ from connectors.stripe.rate import MOST
 from connectors.stripe_sandbox import Sandbox, start_sandbox
 from engine.clock import TurnedClock
 from engine.services import working
+from tests.builders.company import beside
 from tests.builders.stripe_company import KEY, Interrupted, StripeCompany
 from tests.doubles.connectors import RecordingConnector
 
@@ -42,7 +43,8 @@ def company(  # type: ignore[no-untyped-def] # the fixtures' types stand with th
 ) -> StripeCompany:
     charge = Interrupted(StripeCharge(KEY, sandbox.url, live=False, rate=MOST))
     client = stripe.StripeClient(KEY, base_addresses={"api": sandbox.url})
-    runtime = runtime_with(connectors={each.topic: each for each in (charge, email_send)})
+    connectors = (charge, *beside(charge.keeper), email_send)
+    runtime = runtime_with(connectors={each.topic: each for each in connectors})
     opened = StripeCompany(runtime, sandbox=sandbox, charge=charge, client=client)
     opened.deploy()
     return opened

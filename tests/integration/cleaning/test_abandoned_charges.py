@@ -13,7 +13,8 @@ from connectors.stripe.charge import StripeCharge
 from connectors.stripe_sandbox import Sandbox
 from engine.connector import Charge
 from engine.services import cleaning, closing, resolving
-from engine.services.cleaning import ABANDONED, UNKNOWN, ChoreReport, do_due_chores
+from engine.services.chores import ChoreReport, do_due_chores
+from engine.services.cleaning import ABANDONED, CLEANING
 from engine.store import charges, tables
 from tests.builders.stripe_company import AUTHENTICATES, CANCEL, DECLINED, StripeCompany
 from tests.doubles.ledger import ProcessKilled
@@ -29,7 +30,7 @@ def test_the_intent_of_a_charge_that_was_given_up_is_cancelled_and_the_ledger_sa
     before = company.row(instance)
     done = company.clean()
     assert done is not None
-    assert (done.canceled, done.charged, done.left, done.failure) == (1, 0, 0, None)
+    assert (done.counts["canceled"], done.counts["charged"], done.counts["left"], done.failure) == (1, 0, 0, None)
     assert company.at_stripe(instance) == "canceled"
     after = company.row(instance)
     assert (after["state"], after["reason"], after["intent"]) == ("canceled", before["reason"], before["intent"])
@@ -75,7 +76,7 @@ def test_a_charge_in_doubt_whose_instance_has_ended_is_closed_or_found_charged(c
     end(company, instance)
     done = company.clean()
     assert done is not None
-    assert (done.canceled, done.charged) == ((0, 1) if sent else (1, 0))
+    assert (done.counts["canceled"], done.counts["charged"]) == ((0, 1) if sent else (1, 0))
     assert company.row(instance)["state"] == ("succeeded" if sent else "canceled")
 
 
@@ -96,7 +97,7 @@ def test_money_that_was_taken_after_all_is_recorded_and_a_person_is_called(compa
     company.client.v1.payment_intents.confirm(intent, {"payment_method": card, "return_url": "https://shop.example.com"})
     done = company.clean()
     assert done is not None
-    assert (done.canceled, done.charged) == (0, 1)
+    assert (done.counts["canceled"], done.counts["charged"]) == (0, 1)
     row = company.row(instance)
     assert row["state"] == "succeeded"
     [incident] = company.details(instance)["incidents"]
@@ -109,7 +110,7 @@ def test_money_that_was_taken_after_all_is_recorded_and_a_person_is_called(compa
     company.later(hours=1)
     again = company.clean()
     assert again is not None
-    assert (again.charged, len(company.details(instance)["incidents"])) == (0, 1)
+    assert (again.counts["charged"], len(company.details(instance)["incidents"])) == (0, 1)
 
 
 # --- what may not be closed -----------------------------------------------------------------------------------------
@@ -149,7 +150,7 @@ def test_what_was_begun_in_live_mode_is_left_to_a_live_key(company: StripeCompan
 def test_a_worker_without_a_key_leaves_it_to_one_with_a_key(company: StripeCompany, sandbox: Sandbox, key: str | None) -> None:
     instance = company.given_up()
     keyless = StripeCharge(key, sandbox.url, live=False)
-    assert do_due_chores(replace(company.runtime, connectors={keyless.topic: keyless}), "worker w2") == []
+    assert do_due_chores(replace(company.runtime, connectors={keyless.topic: keyless}), CLEANING, "worker w2") == []
     assert company.clean() is not None
     assert company.at_stripe(instance) == "canceled"
 
@@ -232,11 +233,11 @@ def test_of_several_workers_one_does_a_chore(company: StripeCompany) -> None:
 
     def work(number: int) -> list[ChoreReport]:
         barrier.wait(10)
-        return do_due_chores(company.runtime, f"worker w{number}")
+        return do_due_chores(company.runtime, CLEANING, f"worker w{number}")
 
     with ThreadPoolExecutor(4) as pool:
         done = [report.name for reports in pool.map(work, range(4)) for report in reports]
-    assert sorted(done) == [ABANDONED, UNKNOWN]
+    assert sorted(done) == sorted(chore.name for chore in CLEANING)
     assert company.canceled() == 1
 
 
@@ -248,13 +249,13 @@ def test_a_worker_that_was_paused_beyond_its_claim_sets_nothing_back(company: St
         if not other:
             company.charge.after = lambda: None
             company.later(hours=2)
-            other.extend(do_due_chores(company.runtime, "worker w2"))
+            other.extend(do_due_chores(company.runtime, CLEANING, "worker w2"))
 
     company.charge.after = overtake
     company.clean()
-    assert [report.name for report in other] == [ABANDONED, UNKNOWN]
+    assert [report.name for report in other] == [chore.name for chore in CLEANING]
     company.later(minutes=59)
-    assert do_due_chores(company.runtime, "worker w3") == []
+    assert do_due_chores(company.runtime, CLEANING, "worker w3") == []
 
 
 # --- trouble --------------------------------------------------------------------------------------------------------
@@ -266,7 +267,7 @@ def test_an_answer_that_is_lost_leaves_the_charge_to_the_next_round(company: Str
     company.sandbox.control.add_fault(kind, method="POST", path=CANCEL)
     done = company.clean()
     assert done is not None
-    assert (done.canceled, done.left, done.failure) == (0, 1, None)
+    assert (done.counts["canceled"], done.counts["left"], done.failure) == (0, 1, None)
     assert company.row(instance)["state"] == "declined"
     company.later(hours=1)
     company.clean()
@@ -281,7 +282,7 @@ def test_a_round_ends_when_stripe_does_not_answer_and_is_due_again_soon(
     company.sandbox.control.add_fault("drop_before", method="POST", path=CANCEL, times=2)
     done = company.clean()
     assert done is not None
-    assert (done.canceled, done.left) == (0, 2)
+    assert (done.counts["canceled"], done.counts["left"]) == (0, 2)
     assert done.failure is not None
     assert "no answer from Stripe" in done.failure
     company.later(minutes=10)
@@ -294,19 +295,19 @@ def test_a_round_closes_so_many_and_goes_on_soon(company: StripeCompany, monkeyp
     instances = [company.given_up() for _ in range(3)]
     first = company.clean()
     assert first is not None
-    assert first.canceled == 2
+    assert first.counts["canceled"] == 2
     company.later(seconds=30)
     second = company.clean()
     assert second is not None
-    assert second.canceled == 1
+    assert second.counts["canceled"] == 1
     assert {company.row(each)["state"] for each in instances} == {"canceled"}
 
 
 def test_a_worker_that_is_told_to_end_leaves_the_rest_to_another(company: StripeCompany) -> None:
     company.given_up()
     company.given_up()
-    done = do_due_chores(company.runtime, "worker w1", stop=lambda: True)
-    assert [report.canceled for report in done if report.name == ABANDONED] == [1]
+    done = do_due_chores(company.runtime, CLEANING, "worker w1", stop=lambda: True)
+    assert [report.counts["canceled"] for report in done if report.name == ABANDONED] == [1]
     company.later(seconds=30)
     assert company.clean() is not None
     assert company.canceled() == 2

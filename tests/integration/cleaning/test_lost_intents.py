@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from engine.services import resolving
-from engine.services.cleaning import UNKNOWN, do_due_chores
+from engine.services.chores import do_due_chores
+from engine.services.cleaning import CLEANING, UNKNOWN
 from tests.builders.stripe_company import CANCEL, StripeCompany
 
 # --- intents that the ledger doesn't know ---------------------------------------------------------------------------
@@ -21,7 +22,7 @@ def test_an_intent_whose_answer_was_lost_is_cancelled_once_its_key_is_forgotten(
     assert company.sandbox.control.state()["payment_intents"] == {"requires_payment_method": 1, "succeeded": 1}
     done = company.clean(UNKNOWN)
     assert done is not None
-    assert (done.canceled, done.failure) == (1, None)
+    assert (done.counts["canceled"], done.failure) == (1, None)
     assert company.sandbox.control.state()["payment_intents"] == {"canceled": 1, "succeeded": 1}
     assert company.row(instance)["state"] == "succeeded"
     assert company.events(instance)[-1] == "intent_canceled"
@@ -72,7 +73,7 @@ def test_an_intent_of_another_database_is_left_alone(company: StripeCompany, cha
     company.later(hours=26)
     done = company.clean(UNKNOWN)
     assert done is not None
-    assert (done.canceled, done.failure) == (0, None)
+    assert (done.counts["canceled"], done.failure) == (0, None)
     assert {company.status(each) for each in (lost, foreign)} == {"requires_payment_method"}
 
 
@@ -122,7 +123,7 @@ def test_a_lost_intent_that_was_charged_at_that_moment_calls_a_person(company: S
     )
     done = company.clean(UNKNOWN)
     assert done is not None
-    assert (done.canceled, done.charged) == (0, 1)
+    assert (done.counts["canceled"], done.counts["charged"]) == (0, 1)
     [incident] = company.details(instance)["incidents"]
     assert lost in incident["reason"]
     assert company.row(instance)["state"] == "declined"  # the bill's own intent is another one
@@ -130,6 +131,6 @@ def test_a_lost_intent_that_was_charged_at_that_moment_calls_a_person(company: S
 
 def test_a_ledger_that_is_empty_asks_stripe_nothing(company: StripeCompany) -> None:
     before = len(company.sandbox.control.requests())
-    done = do_due_chores(company.runtime, "worker w1")
-    assert [(report.canceled, report.failure) for report in done] == [(0, None), (0, None)]
+    done = do_due_chores(company.runtime, CLEANING, "worker w1")
+    assert [(report.counts["canceled"], report.failure) for report in done] == [(0, None)] * len(CLEANING)
     assert len(company.sandbox.control.requests()) == before

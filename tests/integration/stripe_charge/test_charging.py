@@ -115,21 +115,24 @@ def test_what_stripe_refuses_needs_a_person_and_says_why_without_the_key(shop: S
 
 
 @pytest.mark.parametrize(
-    ("card", "reason"),
+    ("card", "code", "reason"),
     [
-        ("chargeDeclined", "generic_decline/try_again_later"),
-        ("chargeDeclinedInsufficientFunds", "insufficient_funds/try_again_later"),
-        ("chargeDeclinedLostCard", "lost_card/do_not_try_again"),
-        ("chargeDeclinedStolenCard", "stolen_card/do_not_try_again"),
-        ("chargeDeclinedExpiredCard", "expired_card/confirm_card_data"),
-        ("radarBlock", "fraudulent/do_not_try_again"),
+        ("chargeDeclined", "card_declined_for_now", "generic_decline/try_again_later"),
+        ("chargeDeclinedInsufficientFunds", "card_declined_for_now", "insufficient_funds/try_again_later"),
+        ("chargeDeclinedProcessingError", "card_declined_for_now", "processing_error/try_again_later"),
+        ("chargeDeclinedVelocityLimitExceeded", "card_declined_for_now", "card_velocity_exceeded/try_again_later"),
+        ("chargeDeclinedLostCard", "card_declined", "lost_card/do_not_try_again"),
+        ("chargeDeclinedStolenCard", "card_declined", "stolen_card/do_not_try_again"),
+        ("chargeDeclinedExpiredCard", "card_declined", "expired_card/confirm_card_data"),
+        ("chargeDeclinedIncorrectCvc", "card_declined", "incorrect_cvc/confirm_card_data"),
+        ("radarBlock", "card_declined", "fraudulent/do_not_try_again"),
     ],
 )
-def test_a_declined_card_is_a_bpmn_error_and_only_the_ledger_knows_why(shop: Shop, card: str, reason: str) -> None:
+def test_a_declined_card_is_a_bpmn_error_and_only_the_ledger_knows_why(shop: Shop, card: str, code: str, reason: str) -> None:
     shop.give_card(f"pm_card_{card}")
     outcome = shop.work()
     assert isinstance(outcome, BusinessError)
-    assert (outcome.code, outcome.message) == ("card_declined", "The card was declined.")
+    assert (outcome.code, outcome.message) == (code, "The card was declined.")
     assert (shop.row.state, shop.row.reason) == (ChargeState.DECLINED, reason)
     assert shop.taken == (0, {})
 
@@ -157,11 +160,25 @@ def test_a_charge_is_attempted_four_times_at_most(shop: Shop) -> None:
     shop.give_card("pm_card_chargeDeclined")
     outcomes = [shop.work() for _ in range(6)]
     assert shop.tried == 4
-    assert isinstance(outcomes[-1], BusinessError)
-    assert "no more" in outcomes[-1].message
+    codes = [outcome.code for outcome in outcomes if isinstance(outcome, BusinessError)]
+    assert codes == ["card_declined_for_now"] * 3 + ["card_declined"] * 3  # the fourth one says that no attempt is left
+    for outcome in outcomes[3:]:
+        assert isinstance(outcome, BusinessError)
+        assert "no more" in outcome.message
     shop.give_card("pm_card_visa")
     assert isinstance(shop.work(), BusinessError)
     assert shop.taken == (0, {})
+
+
+@pytest.mark.parametrize("changes", [{}, {"instance": "i5"}, {"amount": 9900}], ids=["cancelled", "started anew", "corrected"])
+def test_attempts_are_those_of_the_bill_however_often_it_is_begun_anew_at_stripe(shop: Shop, changes: dict[str, Any]) -> None:
+    shop.give_card("pm_card_chargeDeclined")
+    for _ in range(2):
+        shop.work()
+    shop.client.v1.payment_intents.cancel(shop.row.intent)
+    codes = [outcome.code for outcome in (shop.work(**changes) for _ in range(6)) if isinstance(outcome, BusinessError)]
+    assert codes[-1] == "card_declined"
+    assert (shop.tried, shop.row.attempt, shop.row.generation) == (4, 4, 2)
 
 
 def test_a_customer_without_a_card_is_a_decline_that_says_so(shop: Shop) -> None:

@@ -63,7 +63,7 @@ def test_trouble_while_confirming_is_in_doubt_until_stripe_shows_the_truth(shop:
 @pytest.mark.parametrize("later", [MINUTE, DAY_AND_HOUR, MONTH])
 @pytest.mark.parametrize("kind", ["drop_before", "drop_after", "garbled", "500_after"])
 @pytest.mark.parametrize(
-    ("card", "code"), [("chargeDeclined", "card_declined"), ("authenticationRequired", "authentication_required")]
+    ("card", "code"), [("chargeDeclined", "card_declined_for_now"), ("authenticationRequired", "authentication_required")]
 )
 def test_a_decline_whose_answer_was_lost_is_found_and_not_tried_again(
     shop: Shop, card: str, code: str, kind: str, later: int

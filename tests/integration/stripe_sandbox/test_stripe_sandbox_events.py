@@ -38,6 +38,35 @@ def test_refunds_never_exceed_what_was_charged(client: stripe.StripeClient, paid
     assert sandbox.control.state()["refunded"] == {"eur": 4200}
 
 
+def test_a_refund_can_wait_for_the_bank(client: stripe.StripeClient, paid: stripe.PaymentIntent, sandbox: Sandbox) -> None:
+    sandbox.control.add_fault("processing", method="POST", path="/v1/refunds")
+    waiting = client.v1.refunds.create({"payment_intent": paid.id, "amount": 1200})
+    assert waiting.status == "pending"
+    assert sandbox.control.end_refund(waiting.id, "succeeded")["status"] == "succeeded"
+    assert client.v1.refunds.retrieve(waiting.id).status == "succeeded"
+    with pytest.raises(ValueError, match="can become canceled"):
+        sandbox.control.end_refund(waiting.id, "canceled")
+
+
+@pytest.mark.parametrize("first", ["pending", "succeeded"])
+def test_what_comes_back_of_a_refund_can_be_refunded_anew(
+    client: stripe.StripeClient, paid: stripe.PaymentIntent, sandbox: Sandbox, first: str
+) -> None:
+    if first == "pending":
+        sandbox.control.add_fault("processing", method="POST", path="/v1/refunds")
+    refund = client.v1.refunds.create({"payment_intent": paid.id})
+    assert refund.status == first
+    sandbox.control.end_refund(refund.id, "failed")
+    failed = client.v1.refunds.retrieve(refund.id)
+    assert (failed.status, failed.failure_reason) == ("failed", "expired_or_canceled_card")
+    charge = client.v1.charges.retrieve(str(paid.latest_charge))
+    assert (charge.refunded, charge.amount_refunded) == (False, 0)
+    assert sandbox.control.state()["refunded"] == {}
+    assert client.v1.refunds.create({"payment_intent": paid.id}).amount == 4200
+    types = [event.type for event in client.v1.events.list({"limit": 50}).data]
+    assert {"refund.created", "refund.updated", "refund.failed", "charge.refund.updated"} <= set(types)
+
+
 def test_what_was_never_charged_cannot_be_refunded(client: stripe.StripeClient, intent: stripe.PaymentIntent) -> None:
     with pytest.raises(stripe.InvalidRequestError):
         client.v1.refunds.create({"payment_intent": intent.id})

@@ -228,6 +228,33 @@ def test_the_list_is_filtered_by_the_time_of_creation(
     assert [each.id for each in client.v1.payment_intents.list({"created": new.created}).data] == [new.id]
 
 
+def test_a_list_shows_each_payments_charge_with_what_was_given_back(
+    client: stripe.StripeClient, intent: stripe.PaymentIntent, card: stripe.PaymentMethod, customer: stripe.Customer
+) -> None:
+    client.v1.payment_intents.confirm(intent.id, {"payment_method": card.id, "off_session": True})
+    client.v1.refunds.create({"payment_intent": intent.id, "amount": 1200})
+    waiting = client.v1.payment_intents.create({"amount": 900, "currency": "eur", "customer": customer.id})
+    listed = client.v1.payment_intents.list({"customer": customer.id, "expand": ["data.latest_charge"]}).data
+    assert [each.id for each in listed] == [waiting.id, intent.id]
+    assert listed[0].latest_charge is None
+    assert (listed[1].latest_charge.amount, listed[1].latest_charge.amount_refunded) == (4200, 1200)  # type: ignore[union-attr]
+
+
+def test_refunds_are_listed_by_the_time_of_creation_page_by_page(
+    client: stripe.StripeClient, intent: stripe.PaymentIntent, card: stripe.PaymentMethod, sandbox: Sandbox
+) -> None:
+    client.v1.payment_intents.confirm(intent.id, {"payment_method": card.id, "off_session": True})
+    old = client.v1.refunds.create({"payment_intent": intent.id, "amount": 100, "metadata": {"refund_key": "j1"}})
+    sandbox.control.advance(60)
+    new = [client.v1.refunds.create({"payment_intent": intent.id, "amount": 100}).id for _ in range(3)]
+    page = client.v1.refunds.list({"created": {"gt": old.created}, "limit": 2})
+    assert ([each.id for each in page.data], page.has_more) == ([new[2], new[1]], True)
+    rest = client.v1.refunds.list({"created": {"gt": old.created}, "limit": 2, "starting_after": new[1]})
+    assert ([each.id for each in rest.data], rest.has_more) == ([new[0]], False)
+    [first] = client.v1.refunds.list({"created": {"lte": old.created}}).data
+    assert (first.id, first.metadata and first.metadata["refund_key"]) == (old.id, "j1")
+
+
 @pytest.mark.parametrize("limit", [0, 101])
 def test_a_page_has_1_to_100_objects(client: stripe.StripeClient, limit: int) -> None:
     with pytest.raises(stripe.InvalidRequestError) as refused:

@@ -102,6 +102,10 @@ BROKEN = {
         ),
         '"next year" is none',
     ),
+    "unless-claimed-invalid": (
+        files(billing({"late": boundary_timer("late", "charge", unless_claimed="true")}, {"late": "late -> call"})),
+        "on an interrupting timer of a user task",
+    ),
     "timer-meets-its-task": (
         files(billing({"remind": boundary_timer("remind", "approve", interrupting=False)}, {"remind": "remind -> decision"})),
         "Remind -> Decision -> Charge",

@@ -38,7 +38,7 @@ STROKES = {
     "control-every-end": (
         'sourceRef="contact_outcome" targetRef="charge_given_up"',
         'sourceRef="contact_outcome" targetRef="done"',
-        "Contact customer -> Try again? -> ",
+        "Contact customer -> before_outcome -> What now? -> ",
     ),
     "unknown-data-item": ("${billing_amount &gt; 0}", "${billing_amuont &gt; 0}", "billing_amount"),
     "unknown-topic": ('camunda:topic="stripe.charge"', 'camunda:topic="stripe.chrage"', "stripe.charge"),

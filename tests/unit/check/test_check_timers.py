@@ -174,6 +174,25 @@ def test_the_second_token_of_a_reminder_does_not_make_a_join_wait_for_a_choice()
     assert found(given) == ()
 
 
+@pytest.mark.parametrize("value", ["true", "false"])
+def test_a_deadline_may_leave_a_claimed_task_alone(value: str) -> None:
+    given = billing({"late": boundary_timer("late", "call", unless_claimed=value)}, {"late": "late -> charge"})
+    assert found(files(given)) == ()
+
+
+@pytest.mark.parametrize(
+    ("drawn", "says"),
+    [
+        (boundary_timer("late", "call", unless_claimed="yes"), 'Expected true or false for unless_claimed, but it is "yes"'),
+        (boundary_timer("late", "call", unless_claimed="true", interrupting=False), "Expected unless_claimed on an interrupting"),
+    ],
+)
+def test_what_is_no_deadline_takes_no_task_away(drawn: str, says: str) -> None:
+    findings = found(files(billing({"late": drawn}, {"late": "late -> charge"})))
+    [finding] = [each for each in findings if each.rule == "unless-claimed-invalid"]
+    assert says in finding.message
+
+
 # --- loops ----------------------------------------------------------------------------------------------------------
 
 LOOP = {"next_try": "decision -> pause if ${amount < 0}", "back": "pause -> decision"}

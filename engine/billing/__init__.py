@@ -1,0 +1,1 @@
+"""Who is to be billed for a period, and what became of it: pure functions on frozen records."""

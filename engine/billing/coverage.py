@@ -1,0 +1,392 @@
+"""Coverage: what became of each customer who should be billed for a period, in exactly one state.
+
+Who should be billed comes from the roster, so that a customer whose chain is broken is found although nothing of it is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from engine.billing.roster import RosterEvent, Standing, standing_in
+from engine.model.identifiers import Kind, format_id
+
+
+class CoverageState(StrEnum):
+    """What became of a customer in a period."""
+
+    CHARGED = "charged"
+    CREDITED = "credited"
+    NOTHING_DUE = "nothing_due"
+    OPEN = "open"  # a person is to do something
+    WAITING = "waiting"  # a worker or a time is waited for, or the month before
+    FAILED = "failed"  # declined and given up
+    UNRESOLVED = "unresolved"  # not known, or an incident
+    PAUSED = "paused"
+    ENDED = "ended"
+    MISSING = "missing"  # should have an instance and has none
+    DUPLICATE = "duplicate"
+
+
+SETTLED = frozenset({"charged", "credited", "nothing_due", "failed", "paused", "ended"})
+"""States in which nothing more is to come."""
+
+
+@dataclass(slots=True)
+class CoverageRow:
+    """One customer in one period. Amounts are in minor units of `currency`; `refunded` is part of `amount`.
+
+    `settled` says that nothing more is to come: a charged month whose e-mail hasn't been sent yet is not. `command` mends it or
+    takes it further, None where nothing is to be done or time does it. `enrolled` is false for who isn't on the roster.
+    """
+
+    customer: str
+    state: CoverageState
+    settled: bool
+    instance: str | None
+    reason: str
+    amount: int | None = None
+    currency: str | None = None
+    refunded: int = 0
+    since: datetime | None = None
+    task: str | None = None
+    assignee: str | None = None
+    overdue: bool = False
+    command: str | None = None
+    enrolled: bool = True
+
+
+# --- what is known of a period ---------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class InstanceFact:
+    """An instance of the period. `billed`: it is the customer's bill. `thrown`: it has handed over. What follows `billed` is
+    known of those that weren't charged.
+    """
+
+    number: int
+    state: str
+    billed: bool
+    ended_at: datetime | None = None
+    amount: int | None = None
+    currency: str | None = None
+    thrown: bool = False
+
+
+@dataclass(slots=True)
+class ChargeFact:
+    """The ledger's row of the customer's bill."""
+
+    instance: int
+    amount: int
+    currency: str
+    state: str
+    in_doubt: bool
+    reason: str | None
+    at: datetime
+
+
+@dataclass(slots=True)
+class TaskFact:
+    """An open user task."""
+
+    number: int
+    name: str
+    group: str | None
+    claimed_by: str | None
+    since: datetime
+    due_at: datetime | None
+
+
+@dataclass(slots=True)
+class WorkFact:
+    """A job that waits or runs, or a timer: `what` names it, `next_at` is when it goes on."""
+
+    what: str
+    since: datetime
+    next_at: datetime
+    problem: str | None
+
+
+@dataclass(slots=True)
+class IncidentFact:
+    """An open incident of an instance; `message` where it is about a hand-over that couldn't be delivered."""
+
+    number: int
+    what: str
+    message: int | None
+
+
+@dataclass(slots=True)
+class Before:
+    """The customer's newest bill before the period, for a customer without one in it. `message`: what it threw last, as (number,
+    state, when it is due).
+    """
+
+    number: int
+    period: str
+    state: str
+    message: tuple[int, str, datetime] | None
+
+
+@dataclass(frozen=True)
+class Situation:
+    """All that is known of a period of one process; what belongs to instances is by their number, the rest by customer."""
+
+    process: str
+    period: str
+    now: datetime
+    first_periods: Mapping[str, str]
+    events: Mapping[str, Sequence[RosterEvent]]
+    instances: Mapping[str, Sequence[InstanceFact]]
+    charges: Mapping[str, ChargeFact]
+    refunded: Mapping[str, int]
+    tasks: Mapping[int, Sequence[TaskFact]]
+    work: Mapping[int, Sequence[WorkFact]]
+    incidents: Mapping[int, IncidentFact]
+    before: Mapping[str, Before]
+    cancellations: Mapping[int, tuple[str, str]]
+    """Cancelled instance -> by whom, and why."""
+    strangers: frozenset[str] = frozenset()
+    """Customers with a bill up to the period who don't stand on the roster."""
+
+
+def cover(situation: Situation) -> list[CoverageRow]:
+    """One row for each customer who should be billed in the period or is, by customer."""
+    customers = sorted({*situation.first_periods, *situation.instances, *situation.charges, *situation.strangers})
+    return [row for customer in customers if (row := _row(situation, customer)) is not None]
+
+
+def _row(of: Situation, customer: str) -> CoverageRow | None:
+    first = of.first_periods.get(customer)
+    event = None
+    standing = Standing.BILLED
+    if first is not None:
+        standing, event = standing_in(of.period, first, of.events.get(customer, ()))
+    found = [each for each in of.instances.get(customer, ()) if each.billed or each.state != "cancelled"]
+    if len(found) > 1:
+        return _duplicate(customer, found)
+    charge = of.charges.get(customer)
+    if found or charge is not None:
+        row = _of_bill(of, customer, found[0] if found else None, charge, event)
+    elif standing is Standing.NOT_YET:
+        return None
+    elif event is not None and standing is not Standing.BILLED:
+        row = CoverageRow(customer, CoverageState(standing.value), True, None, _said(event), since=event.at)
+    else:
+        row = _not_started(of, customer)
+    row.refunded = of.refunded.get(customer, 0)
+    return row if first is not None else _stranger(of, row)
+
+
+def _said(event: RosterEvent) -> str:
+    through = f" ({format_id(Kind.INSTANCE, event.instance)})" if event.instance is not None else ""
+    return f"from {event.from_period} by {event.by}{through}: {event.reason}"
+
+
+def not_enrolled(process: str, customer: str, where: str) -> CoverageRow:
+    """The row of a customer whom an outside list has and our roster doesn't."""
+    command = f"run-process customers enrol {process} --csv FILE"
+    return CoverageRow(
+        customer, CoverageState.MISSING, False, None, f"in {where}, but not on the roster", command=command, enrolled=False
+    )
+
+
+def _duplicate(customer: str, found: Sequence[InstanceFact]) -> CoverageRow:
+    numbers = [format_id(Kind.INSTANCE, each.number) for each in found]
+    reason = f"{len(found)} instances for one bill: {', '.join(numbers)}"
+    return CoverageRow(
+        customer, CoverageState.DUPLICATE, False, numbers[0], reason, command=f"run-process cancel {numbers[-1]} --reason TEXT"
+    )
+
+
+def _stranger(of: Situation, row: CoverageRow) -> CoverageRow:
+    """They are billed, but nobody would notice if they weren't."""
+    row.settled = row.enrolled = False
+    row.reason = f"not on the roster; {row.reason}" if row.reason else "not on the roster"
+    row.command = row.command or repair_command(of.process, of.period)
+    return row
+
+
+def repair_command(process: str, period: str) -> str:
+    """What starts what is missing."""
+    return f"run-process coverage {process} --period {period} --repair"
+
+
+# --- with a bill -----------------------------------------------------------------------------------------------------
+
+
+def _of_bill(
+    of: Situation, customer: str, instance: InstanceFact | None, charge: ChargeFact | None, event: RosterEvent | None
+) -> CoverageRow:
+    number = instance.number if instance is not None else charge.instance if charge is not None else 0
+    row = CoverageRow(customer, CoverageState.UNRESOLVED, False, format_id(Kind.INSTANCE, number), "")
+    if charge is not None and (instance is None or instance.amount is None or charge.state == "succeeded"):
+        row.amount, row.currency = charge.amount, charge.currency
+    elif instance is not None:
+        row.amount, row.currency = instance.amount, instance.currency
+    incident = of.incidents.get(number)
+    if incident is not None and incident.message is None:
+        return _incident(row, incident)
+    if charge is not None and charge.in_doubt:
+        row.reason, row.since = f"whether it was charged isn't known: {charge.reason or 'no answer'}", charge.at
+        return row
+    if charge is not None and charge.state == "succeeded":
+        return _charged(of, row, charge, instance)
+    if instance is None:  # its instance was cancelled and the bill is free again, or its row was removed
+        return _cancelled_uncharged(of, row, number)
+    return _uncharged(of, row, instance, charge, event)
+
+
+def _incident(row: CoverageRow, incident: IncidentFact) -> CoverageRow:
+    named = format_id(Kind.INCIDENT, incident.number)
+    row.reason, row.command = f"{named}: {incident.what}", f"run-process retry {named}"
+    return row
+
+
+def _charged(of: Situation, row: CoverageRow, charge: ChargeFact, instance: InstanceFact | None) -> CoverageRow:
+    row.state, row.since = CoverageState.CHARGED, charge.at
+    row.reason = charge.reason or ""
+    row.settled = instance is not None and instance.state != "active"
+    if not row.settled:
+        row.reason = "charged; " + (_left(of, instance.number) if instance is not None else "its instance is gone")
+    return row
+
+
+def _left(of: Situation, number: int) -> str:
+    tasks = [f"{each.name} ({format_id(Kind.TASK, each.number)})" for each in of.tasks.get(number, ())]
+    work = [each.what for each in of.work.get(number, ())]
+    return f"still to do: {', '.join([*tasks, *work]) or 'nothing that is known'}"
+
+
+def _cancelled_uncharged(of: Situation, row: CoverageRow, number: int) -> CoverageRow:
+    row.state, row.amount, row.currency = CoverageState.MISSING, None, None
+    by, why = of.cancellations.get(number, ("somebody", "its row is gone"))
+    row.reason, row.command = f"{row.instance} was cancelled by {by}: {why}", repair_command(of.process, of.period)
+    return row
+
+
+def _uncharged(
+    of: Situation, row: CoverageRow, instance: InstanceFact, charge: ChargeFact | None, event: RosterEvent | None
+) -> CoverageRow:
+    if instance.state == "active":
+        return _active(of, row, instance)
+    row.settled, row.since = True, instance.ended_at
+    if instance.state == "cancelled":
+        by, why = of.cancellations.get(instance.number, ("somebody", "?"))
+        row.state, row.reason = CoverageState.FAILED, f"cancelled by {by}: {why}"
+    elif not instance.thrown:
+        row.state = CoverageState.ENDED
+        row.reason = _said(event) if event is not None else "it ended without handing over"
+    elif not instance.amount:
+        row.state = CoverageState.NOTHING_DUE
+    elif instance.amount < 0:
+        row.state = CoverageState.CREDITED
+    else:
+        row.state = CoverageState.FAILED
+        row.reason = f"given up: {charge.reason}" if charge is not None and charge.reason else "given up"
+    return row
+
+
+def _active(of: Situation, row: CoverageRow, instance: InstanceFact) -> CoverageRow:
+    tasks, work = of.tasks.get(instance.number), of.work.get(instance.number)
+    if tasks:
+        task = min(tasks, key=lambda each: each.number)
+        row.state, row.since, row.task = CoverageState.OPEN, task.since, format_id(Kind.TASK, task.number)
+        row.assignee = task.claimed_by or task.group
+        row.overdue = task.due_at is not None and task.due_at < of.now
+        whose = f"claimed by {task.claimed_by}" if task.claimed_by else f"offered to {task.group or 'everyone'}"
+        row.reason = f"{task.name}: {whose}" + (", overdue" if row.overdue else "")
+        row.command = f"run-process tasks {row.task}"
+    elif work:
+        next_ = min(work, key=lambda each: each.next_at)
+        row.state, row.since = CoverageState.WAITING, next_.since
+        after = f" after {next_.problem}" if next_.problem else ""
+        row.reason = f"{next_.what}: next at {next_.next_at:%Y-%m-%d %H:%MZ}{after}"
+    else:
+        row.reason = "nothing moves it on: it has neither task nor job nor timer"
+        row.command = f"run-process cancel {row.instance} --reason TEXT"
+    return row
+
+
+# --- without one -----------------------------------------------------------------------------------------------------
+
+
+def _not_started(of: Situation, customer: str) -> CoverageRow:
+    before = of.before.get(customer)
+    cancelled = [each for each in of.instances.get(customer, ()) if each.state == "cancelled"]
+    row = CoverageRow(customer, CoverageState.MISSING, False, None, "", command=repair_command(of.process, of.period))
+    if before is None:
+        row.reason = "enrolled, but never started"
+    else:
+        _after(of, row, before)
+    if cancelled and row.state is CoverageState.MISSING:
+        number = cancelled[-1].number
+        by, why = of.cancellations.get(number, ("somebody", "?"))
+        row.reason, row.since = f"{format_id(Kind.INSTANCE, number)} was cancelled by {by}: {why}", cancelled[-1].ended_at
+    return row
+
+
+def _after(of: Situation, row: CoverageRow, before: Before) -> None:
+    """Why the month before, or an earlier one, has not led to this one."""
+    previous = f"{format_id(Kind.INSTANCE, before.number)} of {before.period}"
+    incident = of.incidents.get(before.number)
+    if incident is not None and incident.message is not None:
+        named = format_id(Kind.INCIDENT, incident.number)
+        row.reason = f"{named}: the hand-over of {previous} was not delivered: {incident.what}"
+        row.command = f"run-process retry {named}"
+    elif before.message is not None and before.message[1] == "waiting":
+        row.state, row.command = CoverageState.WAITING, None
+        row.reason = f"the hand-over of {previous} ({format_id(Kind.MESSAGE, before.message[0])}) waits for a worker"
+    elif before.state == "active":
+        row.state, row.command = CoverageState.WAITING, None
+        row.reason = f"{previous} isn't done yet: {_left(of, before.number)}"
+    elif before.message is None:
+        row.reason = f"{previous} ended without handing over"
+    elif before.message[1] == "settled":
+        row.reason = f"the hand-over of {previous} ({format_id(Kind.MESSAGE, before.message[0])}) was ended by hand"
+    else:
+        row.reason = f"the hand-over of {previous} has led to no instance that is still there"
+
+
+# --- in sum ----------------------------------------------------------------------------------------------------------
+
+
+def count_states(rows: Iterable[CoverageRow]) -> dict[str, int]:
+    """State -> how many customers, for every state."""
+    counts = {state.value: 0 for state in CoverageState}
+    for row in rows:
+        counts[row.state] += 1
+    return counts
+
+
+def sum_amounts(rows: Iterable[CoverageRow]) -> dict[str, dict[str, int]]:
+    """Currency -> state -> sum in minor units, of the rows that have an amount; what was refunded as a state of its own."""
+    totals: dict[str, dict[str, int]] = {}
+    for row in rows:
+        if row.amount is None or row.currency is None:
+            continue
+        of_currency = totals.setdefault(row.currency, {})
+        of_currency[row.state] = of_currency.get(row.state, 0) + row.amount
+        if row.refunded:
+            of_currency["refunded"] = of_currency.get("refunded", 0) + row.refunded
+    return {currency: totals[currency] for currency in sorted(totals)}
+
+
+def summarise(rows: Iterable[CoverageRow], by: str) -> Iterator[dict[str, Any]]:
+    """For a morning meeting: how many customers and what sums for each `task`, `assignee` or `state`, most first."""
+    groups: dict[str, list[CoverageRow]] = {}
+    for row in rows:
+        if by == "state":
+            groups.setdefault(row.state.value, []).append(row)
+        elif row.state is CoverageState.OPEN:
+            name = row.reason.partition(":")[0] if by == "task" else row.assignee
+            groups.setdefault(name or "everyone", []).append(row)
+    for name, some in sorted(groups.items(), key=lambda each: (-len(each[1]), each[0])):
+        overdue = sum(row.overdue for row in some)
+        oldest = min((row.since for row in some if row.since is not None), default=None)
+        yield {"by": by, "name": name, "customers": len(some), "overdue": overdue, "since": oldest, "amounts": sum_amounts(some)}
