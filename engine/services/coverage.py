@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from engine.billing.coverage import CoverageRow, Situation, cover
+from engine.billing.coverage import CoverageRow, cover
+from engine.billing.situation import Situation
 from engine.services.enrolling import billing_map, check_period
 from engine.services.reconciling import records_of
 from engine.services.runtime import Runtime

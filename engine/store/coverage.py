@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import JSON, ColumnElement, Connection, and_, cast, func, literal_column, select
 
-from engine.billing.coverage import Before, ChargeFact, IncidentFact, InstanceFact, TaskFact, WorkFact
+from engine.billing.situation import Before, ChargeFact, IncidentFact, InstanceFact, TaskFact, WorkFact
 from engine.connector import ChargeState
 from engine.definition.data_item import DataItem
 from engine.model.identifiers import Kind, format_id

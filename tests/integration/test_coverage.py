@@ -117,6 +117,7 @@ def test_a_contract_that_the_diagram_ends_is_ended_with_its_reason_and_by_whom(c
     for period in (OCTOBER, NOVEMBER):
         row = row_of(card_company, period)
         assert (row.state, row.settled, row.reason) == ("ended", True, f"from 2026-10 by mia ({instance}): Moved away.")
+        assert row.amount is None
     with pytest.raises(NotBilled, match="mia has ended them from 2026-10 on: Moved away"):
         card_company.start(month=NOVEMBER)
 
