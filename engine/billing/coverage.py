@@ -253,7 +253,9 @@ def _after(of: Situation, row: CoverageRow, before: Before) -> None:
     elif before.message is None:
         row.reason = f"{previous} ended without handing over"
     elif before.message[1] == "settled":
-        row.reason = f"the hand-over of {previous} ({format_id(Kind.MESSAGE, before.message[0])}) was ended without starting anything"
+        row.reason = (
+            f"the hand-over of {previous} ({format_id(Kind.MESSAGE, before.message[0])}) was ended without starting anything"
+        )
     else:
         row.reason = f"the hand-over of {previous} has led to no instance that is still there"
 
