@@ -76,7 +76,7 @@ def _row(of: Situation, customer: str) -> CoverageRow | None:
     if len(found) > 1:
         return _duplicate(customer, found)
     charge = of.charges.get(customer)
-    if found or charge is not None:
+    if found or (charge is not None and (charge.in_doubt or charge.state == "succeeded")):
         row = _of_bill(of, customer, found[0] if found else None, charge, event)
     elif standing is Standing.NOT_YET:
         return None
@@ -142,8 +142,7 @@ def _of_bill(
         return row
     if charge is not None and charge.state == "succeeded":
         return _charged(of, row, charge, instance)
-    if instance is None:  # its instance was cancelled and the bill is free again, or its row was removed
-        return _cancelled_uncharged(of, row, number)
+    assert instance is not None  # a charge alone counts where it is money or in doubt
     return _uncharged(of, row, instance, charge, event)
 
 
@@ -166,13 +165,6 @@ def _left(of: Situation, number: int) -> str:
     tasks = [f"{each.name} ({format_id(Kind.TASK, each.number)})" for each in of.tasks.get(number, ())]
     work = [each.what for each in of.work.get(number, ())]
     return f"still to do: {', '.join([*tasks, *work]) or 'nothing that is known'}"
-
-
-def _cancelled_uncharged(of: Situation, row: CoverageRow, number: int) -> CoverageRow:
-    row.state, row.amount, row.currency = CoverageState.MISSING, None, None
-    by, why = of.cancellations.get(number, ("somebody", "its row is gone"))
-    row.reason, row.command = f"{row.instance} was cancelled by {by}: {why}", repair_command(of.process, of.period)
-    return row
 
 
 def _uncharged(

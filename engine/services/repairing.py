@@ -65,7 +65,7 @@ def repair_customer(runtime: Runtime, process: str, customer: str, period: str, 
     try:
         with runtime.database.transaction() as connection:
             enrolled = _enrol_stranger(connection, runtime, process, customer, by)
-            undelivered = _undelivered(connection, process, customer)
+            undelivered = _undelivered(connection, process, customer, period)
             if undelivered is None:
                 number, of = _start_missing(connection, runtime, process, customer, period, by)
                 if number is not None:
@@ -93,10 +93,10 @@ def _enrol_stranger(connection: Connection, runtime: Runtime, process: str, cust
     return True
 
 
-def _undelivered(connection: Connection, process: str, customer: str) -> tuple[int, int] | None:
-    """The open incident about their last hand-over, and the message."""
-    newest = instances.newest_bill(connection, process, customer)
-    if newest is None:
+def _undelivered(connection: Connection, process: str, customer: str, until: str) -> tuple[int, int] | None:
+    """The open incident about their last hand-over before `until`, and the message."""
+    newest = instances.newest_bill(connection, process, customer, until)
+    if newest is None or newest.period == until:
         return None
     for incident in incidents.listing(connection, instance=newest.instance):
         if incident.message is not None:
@@ -107,15 +107,17 @@ def _undelivered(connection: Connection, process: str, customer: str) -> tuple[i
 def _start_missing(
     connection: Connection, runtime: Runtime, process: str, customer: str, until: str, by: str
 ) -> tuple[int | None, str]:
-    """Start the first period that is missing, up to `until`; its instance and the period, None where none is missing."""
-    newest = instances.newest_bill(connection, process, customer)
+    """Start the first period that is missing behind their last bill up to `until`; its instance and the period, None where none
+    is missing. Later bills don't count: a month can be missing in the midst of a chain.
+    """
+    newest = instances.newest_bill(connection, process, customer, until)
     row = customers.find(connection, process, customer)
     assert row is not None
     if newest is None:
         return _start_first(connection, runtime, row, until, by)
     last = instances.lock(connection, newest.instance, ended_too=True)
     waiting = [message for message in messages.of_instance(connection, last.id) if message.state == messages.WAITING]
-    if newest.period >= until or last.state == instances.ACTIVE or waiting:
+    if newest.period == until or last.state == instances.ACTIVE or waiting:
         return None, newest.period
     carry_over = runtime.definition(connection, process, last.version).carry_over
     handed = hand_over(carry_over, load_state(last.token_state).data)

@@ -122,11 +122,12 @@ class BillRow:
     instance: int
 
 
-def newest_bill(connection: Connection, process: str, customer: str) -> BillRow | None:
-    """A customer's bill for their newest period."""
-    where = (bills.c.process == process, bills.c.customer == customer)
-    query = select(bills.c.period, bills.c.instance_id).where(*where).order_by(bills.c.period.desc()).limit(1)
-    row = connection.execute(query).first()
+def newest_bill(connection: Connection, process: str, customer: str, until: str | None = None) -> BillRow | None:
+    """A customer's bill for their newest period, or the newest one up to `until`."""
+    query = select(bills.c.period, bills.c.instance_id).where(bills.c.process == process, bills.c.customer == customer)
+    if until is not None:
+        query = query.where(bills.c.period <= until)
+    row = connection.execute(query.order_by(bills.c.period.desc()).limit(1)).first()
     return BillRow(*row) if row else None
 
 

@@ -208,6 +208,28 @@ def test_a_cancelled_month_is_missing_with_its_reason_and_is_repaired_once(card_
     assert card_company.details("i3")["data"]["customer_name"] == "Acme"
 
 
+def test_a_month_that_is_missing_in_the_midst_of_a_chain_is_started_as_well(card_company: CardCompany) -> None:
+    card_company.billed("cus_acme")
+    card_company.start("cus_acme", DECEMBER)
+    resolving.cancel(card_company.runtime, "i2", "Entered twice.", "olivia")
+    [repair] = repaired(card_company, NOVEMBER)
+    assert (repair.outcome, repair.period) == ("started", NOVEMBER)
+    assert (row_of(card_company, NOVEMBER).state, row_of(card_company, DECEMBER).state) == ("open", "open")
+
+
+def test_who_pauses_after_a_declined_month_was_cancelled_is_paused(
+    card_company: CardCompany, stripe_charge: RecordingConnector
+) -> None:
+    stripe_charge.answers(charged_to(ChargeState.DECLINED))
+    instance = card_company.approved("cus_acme")
+    card_company.work()
+    resolving.cancel(card_company.runtime, instance, "They pause.", "olivia")
+    row = row_of(card_company)
+    assert (row.state, row.reason) == ("missing", f"{instance} was cancelled by olivia: They pause.")
+    enrolling.pause(card_company.runtime, card_company.process, "cus_acme", OCTOBER, "Holiday.", "olivia")
+    assert row_of(card_company).state == "paused"
+
+
 def test_two_who_repair_at_once_start_one(card_company: CardCompany) -> None:
     card_company.billed("cus_acme")
     resolving.cancel(card_company.runtime, "i2", "Entered twice.", "olivia")
