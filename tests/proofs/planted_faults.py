@@ -12,11 +12,11 @@ from sqlalchemy import delete, select, update
 from engine.connector import ChargeState
 from engine.model.identifiers import Kind, format_id
 from engine.services import repairing, resolving
+from engine.services.working import LEASE
 from engine.store.tables import bills, charges, customers, history, instances, jobs, messages, user_tasks
 from tests.proofs.wholesaler import PROCESS, Wholesaler
 
-_DATABASE_FAULTS = ("cancelled", "message lost", "off the roster")
-_OUTSIDE = ("charged by hand", "refunded by hand", "ledger changed")
+_OF_CHARGED = ("refunded by hand", "ledger changed")
 
 
 @dataclass
@@ -33,7 +33,7 @@ class Planted:
         """Customer -> what coverage or reconcile say of them."""
         told: dict[str, str] = {}
         for row in self.wholesaler.coverage(self.present).values():
-            if row.state.value == "missing" or not row.enrolled:
+            if row.state.value in ("missing", "waiting") or not row.enrolled:
                 told[row.customer] = row.reason
         for finding in self.wholesaler.reconcile(self.past).findings:
             told[finding.customer or ""] = finding.message
@@ -42,15 +42,19 @@ class Planted:
         return told
 
     def mend(self) -> None:
-        """Repair, twice, as two people would."""
+        """Repair, twice, as two people would; and another worker takes over what the lost one held."""
         seen = repairing.broken(self.wholesaler.runtime, PROCESS, self.present)
         for person in ("olivia", "tom"):
             repairing.repair(self.wholesaler.runtime, PROCESS, self.present, seen, person, lambda _: None)
+        self.wholesaler.clock.advance(2 * LEASE)
+        self.wholesaler.work()
 
     def left(self) -> list[str]:
-        """Whom coverage still finds missing, or on no roster."""
-        rows = self.wholesaler.coverage(self.present).values()
-        return [row.customer for row in rows if row.state.value == "missing" or not row.enrolled]
+        """Whom coverage still finds missing, or on no roster; and whose charge was begun and isn't known to be taken."""
+        rows = self.wholesaler.coverage(self.present)
+        broken = [row.customer for row in rows.values() if row.state.value == "missing" or not row.enrolled]
+        begun = [name for name, kind in self.all.items() if kind == "worker lost"]
+        return broken + [name for name in begun if rows[name].state.value != "charged"]
 
     def charged_twice(self) -> list[str]:
         """Whose bill Stripe took money for more than once."""
@@ -80,16 +84,24 @@ def plant(wholesaler: Wholesaler, past: str, present: str, count: int) -> Plante
         ("charged by hand", _charge_by_hand),
         ("refunded by hand", _refund_by_hand),
         ("ledger changed", _change_ledger),
+        ("worker lost", _wait_for_charge),
     ]
     for name in names:
         if len(planted.all) == count:
             break
         kind, fault = kinds[len(planted.all) % len(kinds)]
-        if kind in ("refunded by hand", "ledger changed") and name not in charged:
+        if (kind in _OF_CHARGED and name not in charged) or (kind == "worker lost" and wholesaler.due(name, present) <= 0):
             kind, fault = kinds[len(planted.all) % 3]
         fault(wholesaler, name, past, present)
         planted.all[name] = kind
+    waiting = {name for name, kind in planted.all.items() if kind == "worker lost"}
+    wholesaler.approve(present, waiting)
+    wholesaler.lose(len(waiting))
     return planted
+
+
+def _wait_for_charge(wholesaler: Wholesaler, customer: str, past: str, present: str) -> None:
+    """Nothing yet: all that wait for their charges are approved together, and lost with one worker."""
 
 
 def _charged_in(wholesaler: Wholesaler, period: str) -> set[str]:

@@ -13,9 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from connectors.registry import ConnectorSettings, build_connectors
+from connectors.registry import build_connectors
 from connectors.stripe.client import build_client
-from connectors.stripe.rate import MOST
 from connectors.stripe_sandbox import start_sandbox
 from engine.clock import SystemClock, TurnedClock
 from engine.services.configuration import Configuration
@@ -24,10 +23,10 @@ from engine.services.runtime import Runtime
 from engine.store.database import Database
 from tests.builders.company import PROCESSES
 from tests.integration.online_retail import CURRENCY, PERIODS, VARIABLE, amounts_file, first_accounts
+from tests.proofs.lost_worker import KEY, lose_worker, settings
 from tests.proofs.planted_faults import plant
 from tests.proofs.wholesaler import PROCESS, Wholesaler, first_periods
 
-KEY = "sk_test_real_amounts"
 GROUPS = {"Sales": frozenset({"sara"}), "Department Manager": frozenset({"mia"})}
 
 pytestmark = pytest.mark.skipif(
@@ -37,16 +36,16 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture
-def wholesaler(tmp_path: Path) -> Iterator[Wholesaler]:
-    clock = TurnedClock(SystemClock().now())
-    database = Database(f"sqlite:///{tmp_path / 'billing.db'}")
+def wholesaler(database_url: str, database: Database, tmp_path: Path) -> Iterator[Wholesaler]:
+    clock, mails = TurnedClock(SystemClock().now()), (tmp_path / "mail").as_uri()
     with start_sandbox() as sandbox:
-        mail = (tmp_path / "mail").as_uri()
-        settings = ConnectorSettings(KEY, sandbox.url, False, mail, "Billing <billing@example.com>", stripe_rate=MOST)
-        runtime = Runtime(database, clock, build_connectors(settings), lambda: Configuration(GROUPS))
+        runtime = Runtime(database, clock, build_connectors(settings(sandbox.url, mails)), lambda: Configuration(GROUPS))
         deploy(runtime, read_files(PROCESSES / f"{PROCESS}.bpmn"), "olivia")
-        yield Wholesaler(runtime, clock, sandbox.control, build_client(KEY, sandbox.url))
-    database.close()
+
+        def lose(charges: int) -> None:
+            lose_worker(database_url, mails, sandbox.url, clock, charges)
+
+        yield Wholesaler(runtime, clock, sandbox.control, build_client(KEY, sandbox.url), lose)
 
 
 @pytest.mark.parametrize("customers", [pytest.param(40, id="some"), pytest.param(100_000, id="all", marks=pytest.mark.slow)])
