@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from commands.completion import complete_process
 from commands.failure import PERSON_NEEDED
 from commands.output import counted, print_csv, print_json, print_table, readable, say
-from commands.session import acting_user, database_option, json_option, live_option, open_runtime, options, user_option
+from commands.session import acting_user, database_option, json_option, open_runtime, options, user_option
 from commands.values import PERIOD, read_customers
 from engine.model.money import format_money
 
@@ -23,10 +26,28 @@ if TYPE_CHECKING:
     from engine.services.runtime import Runtime
 
 COLUMNS = ("CUSTOMER", "STATE", "INSTANCE", "AMOUNT", "REFUNDED", "SINCE", "WHY", "DO")
-_ALL_GOOD = ("charged", "nothing_due", "credited", "paused", "ended")
 
 
-@click.command()
+_MENDING = ("dry_run", "ask_above", "limit", "yes")
+_SHOWING = ("states", "left", "by", "against", "as_csv")
+
+
+class _InSections(click.Command):
+    """Options under headings: they are many, and most of them belong to one of two things to do."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {"What is shown": [], "Mending": [], "Besides": []}
+        for option in self.get_params(ctx):
+            shown = option.name in ("period", "as_json", *_SHOWING)
+            mending = option.name in ("repair", *_MENDING)
+            if isinstance(option, click.Option) and (record := option.get_help_record(ctx)):
+                sections["What is shown" if shown else "Mending" if mending else "Besides"].append(record)
+        for title, records in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+@click.command(cls=_InSections)
 @click.argument("process", shell_complete=complete_process)
 @click.option("--period", required=True, type=PERIOD, metavar="PERIOD", help="The period, e.g. 2026-10.")
 @click.option(
@@ -36,15 +57,16 @@ _ALL_GOOD = ("charged", "nothing_due", "credited", "paused", "ended")
 @click.option("--by", type=click.Choice(["task", "assignee", "state"]), help="A summary by this, in place of the customers.")
 @click.option("--against", metavar="FILE.csv|stripe", help="Compare with an outside list of customers, both ways.")
 @click.option("--repair", is_flag=True, help="Start what is missing, from the last good instance, through the carry-over map.")
-@click.option("--dry-run", is_flag=True, help="With --repair: show what would be done.")
-@click.option(
-    "--ask-above", type=click.IntRange(0), default=20, show_default=True, help="With --repair: ask before more than this."
-)
-@click.option("--limit", type=click.IntRange(1), default=1_000, show_default=True, help="With --repair: this many at most.")
-@click.option("--yes", is_flag=True, help="With --repair: don't ask.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done.")
+@click.option("--ask-above", type=click.IntRange(0), default=20, show_default=True, help="Ask before more than this.")
+@click.option("--limit", type=click.IntRange(1), default=1_000, show_default=True, help="This many at most.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV for spreadsheets; amounts in major units.")
-@options(database_option, user_option, live_option, json_option)
+@click.option("--live", is_flag=True, help="With --against stripe: allow a live Stripe key.")
+@options(database_option, user_option, json_option)
+@click.pass_context
 def coverage(
+    context: click.Context,
     process: str,
     period: str,
     states: tuple[str, ...],
@@ -57,9 +79,9 @@ def coverage(
     limit: int,
     yes: bool,
     as_csv: bool,
+    live: bool,
     database: str,
     user: str | None,
-    live: bool,
     as_json: bool,
 ) -> int:
     """Show what became of each customer who should be billed in a period: who is charged, and who is not, and why.
@@ -70,8 +92,9 @@ def coverage(
     from engine.services.coverage import coverage as read_coverage
 
     _check_states(states)
-    if dry_run and not repair:
-        raise click.UsageError("Expected --dry-run beside --repair, but it stands alone. Do: add --repair.")
+    _check_together(context, repair=repair)
+    if as_csv and (as_json or by is not None):
+        raise click.UsageError("Expected --csv without --json and --by, but they stand together. Do: choose one.")
     with open_runtime(database, live=live) as runtime:
         if repair:
             return _repair(runtime, process, period, dry_run, ask_above if not yes else None, limit, acting_user(user), as_json)
@@ -86,6 +109,15 @@ def coverage(
         _print_rows(chosen, as_json, as_csv, only_ours)
     _say_totals(rows, process, period)
     return 0 if all(row.settled for row in rows) and not only_ours else PERSON_NEEDED
+
+
+def _check_together(context: click.Context, *, repair: bool) -> None:
+    """Options that would have no effect are refused: who writes `--repair --state missing` expects something else to happen."""
+    for option in context.command.params:
+        given = context.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
+        if given and option.name in (_SHOWING if repair else _MENDING):
+            wanted = f"{option.opts[0]} without --repair" if repair else f"{option.opts[0]} beside --repair"
+            raise click.UsageError(f"Expected {wanted}, but it isn't so. Do: {'leave one out' if repair else 'add --repair'}.")
 
 
 def _check_states(states: Iterable[str]) -> None:
@@ -166,13 +198,13 @@ def _sums(amounts: dict[str, dict[str, int]]) -> str:
 
 
 def _say_totals(rows: Sequence[CoverageRow], process: str, period: str) -> None:
-    from engine.billing.coverage import count_states, sum_amounts
+    from engine.billing.coverage import count_states, repair_command, sum_amounts
 
     counts = ", ".join(f"{count} {state}" for state, count in count_states(rows).items() if count)
     say(f"{period}: {counted(len(rows), 'customer')}" + (f": {counts}." if counts else "."))
     for currency, sums in sum_amounts(rows).items():
         say("; ".join(f"{state} {format_money(sum_, currency)} {currency}" for state, sum_ in sums.items()) + ".")
-    if any(row.state.value == "missing" for row in rows):
+    if any(row.command == repair_command(process, period) for row in rows):
         say(f"Do: run-process coverage {process} --period {period} --repair --dry-run shows what would be started.")
 
 
@@ -188,26 +220,32 @@ def _repair(
     rows = found[:limit]
     if dry_run:
         _show_plan(rows, period, as_json)
-    elif ask_above is not None and len(rows) > ask_above:
-        click.confirm(f"{counted(len(rows), 'customer')} would be mended. Go on?", abort=True, err=True)
-    if dry_run:
         return PERSON_NEEDED if rows else 0
+    if ask_above is not None and len(rows) > ask_above and not _agreed(len(rows)):
+        say("Nothing was started. Do: the same with --dry-run shows what would be, with --yes it is done without asking.")
+        return PERSON_NEEDED
     done: list[Repair] = []
 
     def report(mended: Repair) -> None:
         done.append(mended)
         if not as_json:
-            why = f" ({mended.reason})" if mended.reason else ""
-            click.echo(readable(f"{mended.customer} {mended.period}: {mended.outcome} {mended.instance or ''}{why}"))
+            what = " ".join(filter(None, (mended.outcome, mended.instance)))
+            click.echo(readable(f"{mended.customer} {mended.period}: {what}" + (f" ({mended.reason})" if mended.reason else "")))
 
     repair(runtime, process, period, rows, by, report)
     if as_json:
         print_json(done)
-    failed = sum(mended.outcome == "failed" for mended in done)
-    say(f"{counted(len(done) - failed, 'customer')} mended, {failed} not." if done else "Nothing is missing.")
+    counts = Counter(mended.outcome for mended in done)
+    say(", ".join(f"{count} {outcome}" for outcome, count in counts.items()) + "." if done else "Nothing is missing.")
     if len(found) > limit:
         say(f"{len(found) - limit} are left. Do: the same again.")
-    return PERSON_NEEDED if failed or len(found) > limit else 0
+    return PERSON_NEEDED if counts["failed"] or len(found) > limit else 0
+
+
+def _agreed(number: int) -> bool:
+    """Whether the person at the terminal wants so many mended; without a terminal nobody does."""
+    terminal = sys.stdin is not None and sys.stdin.isatty()
+    return terminal and click.confirm(f"{counted(number, 'customer')} would be mended. Go on?", err=True)
 
 
 def _show_plan(rows: Sequence[CoverageRow], period: str, as_json: bool) -> None:
@@ -216,5 +254,6 @@ def _show_plan(rows: Sequence[CoverageRow], period: str, as_json: bool) -> None:
     if as_json:
         print_json([asdict(Repair(row.customer, "would", row.instance, period, row.reason)) for row in rows])
         return
-    print_table(("CUSTOMER", "STATE", "WHY", "DO"), [(row.customer, row.state.value, row.reason, row.command) for row in rows])
-    say(f"{counted(len(rows), 'customer')} would be mended.")
+    if rows:
+        print_table(("CUSTOMER", "STATE", "WHY"), [(row.customer, row.state.value, row.reason) for row in rows])
+    say(f"{counted(len(rows), 'customer')} would be mended." if rows else "Nothing is missing.")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +15,12 @@ from commands.failure import PERSON_NEEDED
 from commands.output import print_facts, print_json, print_table, readable, say
 from commands.session import acting_user, database_option, json_option, open_runtime, options, user_option
 from commands.values import PERIOD, read_rows, read_settings, set_option
+from engine.errors import DataRefused
 from engine.model.identifiers import Kind, format_id
 
 if TYPE_CHECKING:
     from engine.billing.roster import RosterEvent
-    from engine.services.batches import RowReport
+    from engine.services.batches import Row, RowReport
     from engine.services.runtime import Runtime
 
 _process = click.argument("process", shell_complete=complete_process)
@@ -50,7 +53,7 @@ def list_(process: str, after: str, limit: int, database: str, as_json: bool) ->
         say(f"There may be more. Do: run-process customers list {process} --after {found[-1].customer}.")
 
 
-@customers.command()
+@customers.command(short_help="Show what was decided about a customer.")
 @_process
 @_customer
 @options(database_option, json_option)
@@ -69,7 +72,7 @@ def show(process: str, customer: str, database: str, as_json: bool) -> None:
         print_table(("EVENT", "FROM", "WHY", "BY", "AT"), [(e.event, e.from_period, e.reason, e.by, e.at) for e in events])
 
 
-@customers.command()
+@customers.command(short_help="Enrol customers, and start their first period.")
 @_process
 @click.option(
     "--csv",
@@ -102,14 +105,36 @@ def enrol(
     values, names = read_settings(settings, None), _columns(columns)
     if bool(values) == (csv_file is not None):
         raise click.UsageError("Expected either --set or --csv, but there are both or none. Do: give one of them.")
-    rows = read_rows(csv_file, names) if csv_file is not None else iter([(1, values)])
+    rows: Iterator[Row] = read_rows(csv_file, names) if csv_file is not None else iter([(1, values)])
     by = acting_user(user)
     with open_runtime(database) as runtime:
+        if csv_file is not None:
+            rows = _with_known_columns(runtime, process, csv_file, rows)
         reports = _enrol(runtime, process, rows, by, csv_file, period, dry_run, as_json)
     counts = {word: sum(row.outcome == word for row in reports) for word in ("enrolled", "already", "refused")}
     trial = "Nothing was kept; it would be: " if dry_run else ""
     say(trial + ", ".join(f"{count} {word}" for word, count in counts.items()))
     return PERSON_NEEDED if counts["refused"] else 0
+
+
+def _with_known_columns(runtime: Runtime, process: str, path: Path, rows: Iterator[Row]) -> Iterator[Row]:
+    """The same rows. Raises DataRefused for a column that is no data item: all of them would be refused for it, one by one."""
+    from engine.services.enrolling import data_items
+
+    known = data_items(runtime, process)
+    begun: list[Row] = []
+    for line, values in rows:
+        begun.append((line, values))
+        if isinstance(values, DataRefused):
+            continue
+        for name in values:
+            if name not in known:
+                raise DataRefused(
+                    f"{path}:1: Expected columns that are data items of {process}, but {name!r} is none. "
+                    "Do: rename it, or say with --column ITEM=HEADER which columns count."
+                )
+        break
+    return chain(begun, rows)
 
 
 def _columns(given: tuple[str, ...]) -> dict[str, str]:
@@ -147,7 +172,7 @@ _from = click.option(
 )
 
 
-@customers.command()
+@customers.command(short_help="Bill a customer for no period from one on.")
 @_process
 @_customer
 @_from
@@ -161,7 +186,7 @@ def pause(process: str, customer: str, period: str | None, reason: str, database
         _tell(customer, pause_customer(runtime, process, customer, period, reason, acting_user(user)), as_json)
 
 
-@customers.command()
+@customers.command(short_help="Bill a customer for no period from one on, for ever.")
 @_process
 @_customer
 @_from
@@ -175,7 +200,7 @@ def end(process: str, customer: str, period: str | None, reason: str, database: 
         _tell(customer, end_customer(runtime, process, customer, period, reason, acting_user(user)), as_json)
 
 
-@customers.command()
+@customers.command(short_help="Bill a customer again.")
 @_process
 @_customer
 @click.option("--from", "period", required=True, type=PERIOD, metavar="PERIOD", help="The first period that is billed again.")

@@ -152,7 +152,7 @@ def _tell(runtime: Runtime, done: Work, live: bool, *, quiet: bool) -> int:
     help="With --done: a result, as the connector names it: payment_intent=pi_...",
 )
 @click.option("--error", metavar="CODE", help="A job ended in this BPMN error; its instance takes that boundary event.")
-@options(database_option, user_option, json_option)
+@options(database_option, user_option, live_option, json_option)
 def resolve(
     incident_id: str,
     reason: str,
@@ -161,19 +161,21 @@ def resolve(
     error: str | None,
     database: str,
     user: str | None,
+    live: bool,
     as_json: bool,
 ) -> None:
     """Record that a person has dealt with an incident otherwise.
 
     A message will not be delivered any more. A job needs to be told how it ended: --done or --error. A charge that is in doubt
-    is settled by that, as charged or as declined: look it up at Stripe first.
+    is settled by that, as charged or as declined: look it up at Stripe first. With --done, what a job was to charge or settle is
+    paid, and the ledger says so.
     """
     from engine.services.resolving import incident_of
     from engine.services.resolving import resolve as resolve_incident
 
     by = acting_user(user)
     verdict = _verdict(done, results, error)
-    with open_runtime(database) as runtime:
+    with open_runtime(database, live=live) as runtime:
         incident = resolve_incident(runtime, incident_of(runtime, incident_id), reason, by, verdict)
     if as_json:
         print_json(incident)

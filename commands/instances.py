@@ -198,7 +198,10 @@ def _compact(value: Any) -> str:
 @click.option("--process", metavar="PROCESS", shell_complete=complete_process, help="Only the chain in this process.")
 @options(database_option, json_option)
 def chain(customer: str, process: str | None, database: str, as_json: bool) -> int:
-    """Show a customer's months in a line: the instances, what was billed, gaps and forks. Exit code 3 when there is one."""
+    """Show a customer's months in a line: the instances, what was billed, gaps and forks. Exit code 3 when there is one.
+
+    An instance stands for its customer; one that gives a charge back for whom it gives it back to.
+    """
     from engine.services.lineage import lineage
 
     with open_runtime(database) as runtime:
@@ -248,12 +251,12 @@ def cancel(instance_id: str, reason: str, database: str, user: str | None, as_js
 
     When nothing was charged, its period is free again and can be started anew. The chain does not go on by itself.
     """
-    from engine.services.inspecting import show as show_instance
+    from engine.services.inspecting import instance as ask_instance
     from engine.services.resolving import cancel as cancel_instance
 
     with open_runtime(database) as runtime:
         freed = cancel_instance(runtime, instance_id, reason, acting_user(user))
-        instance, _ = show_instance(runtime, instance_id)
+        instance = ask_instance(runtime, instance_id)
     if as_json:
         print_json({**_fields(instance), "bill_freed": freed})
         return

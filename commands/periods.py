@@ -10,7 +10,7 @@ import click
 from commands.completion import complete_process
 from commands.failure import PERSON_NEEDED
 from commands.output import counted, print_json, print_table, readable, say
-from commands.session import acting_user, database_option, json_option, live_option, open_runtime, options, user_option
+from commands.session import acting_user, database_option, json_option, open_runtime, options, user_option
 from commands.values import PERIOD
 from engine.model.money import format_money
 
@@ -27,17 +27,23 @@ _SHOWN = 20
 @click.command()
 @_process
 @_period
-@click.option("--unreconciled", metavar="REASON", help="Close without comparing with Stripe; why is recorded.")
-@options(database_option, user_option, live_option, json_option)
+@click.option("--unreconciled", metavar="REASON", help="Close whatever Stripe's records say; why is recorded.")
+@click.option("--live", is_flag=True, help="Compare with real payments: allow a live Stripe key.")
+@options(database_option, user_option, json_option)
 def close(process: str, period: str, unreconciled: str | None, database: str, user: str | None, live: bool, as_json: bool) -> int:
     """Close a period of PROCESS: nothing of it can start, be charged or change any more.
 
     Refused with exit code 3, and what is in the way, while anything is open, unresolved or missing, or Stripe's own records say
     otherwise (`run-process reconcile`). What is recorded: who and when, the totals, and a digest of all rows.
+
+    Some of what reconcile finds stays for good: a refund made in Stripe's dashboard, a payment by hand that is to be kept. Once
+    somebody has looked into it, --unreconciled closes nevertheless; Stripe isn't asked then.
     """
     from engine.services.period_closing import close as close_period
 
     by = acting_user(user)
+    if unreconciled is not None and not unreconciled.strip():
+        raise click.UsageError("Expected a reason, but it is empty. Do: --unreconciled 'why'.")
     with open_runtime(database, live=live) as runtime:
         compare = list if unreconciled else (lambda: _differences(runtime, process, period))
         closing = close_period(runtime, process, period, by, compare, unreconciled)
@@ -48,8 +54,11 @@ def close(process: str, period: str, unreconciled: str | None, database: str, us
             click.echo(f"{period} of {process} is closed: {_totals(closing.record.totals or {})}")
         return 0
     left = [f"{row.customer}: {row.state.value}: {row.reason}" for row in closing.unsettled]
-    command = f"coverage {process} --period {period} --left" if left else f"reconcile {process} --period {period}"
-    _list_left([*left, *closing.unreconciled], f"run-process {command}", as_json)
+    remedy = f"run-process coverage {process} --period {period} --left"
+    if not left:
+        again = f"run-process close {process} --period {period} --unreconciled REASON"
+        remedy = f"run-process reconcile {process} --period {period}, and where nothing can be mended any more, {again}"
+    _list_left([*left, *closing.unreconciled], remedy, as_json)
     return PERSON_NEEDED
 
 
@@ -86,13 +95,17 @@ def reopen(process: str, period: str, reason: str, database: str, user: str | No
 
 @click.command()
 @_process
+@click.option("--verify", is_flag=True, help="Work closed ones out anew, and compare; this takes longer.")
 @options(database_option, json_option)
-def periods(process: str, database: str, as_json: bool) -> int:
-    """List the periods of PROCESS: open, closed, or changed since they were closed (exit code 3)."""
-    from engine.services.period_closing import CHANGED, list_periods
+def periods(process: str, verify: bool, database: str, as_json: bool) -> int:
+    """List the periods of PROCESS: an open one as it stands, a closed one as it was recorded.
+
+    With --verify, a closed one that isn't what was recorded is shown as changed, as it stands now, and the exit code is 3.
+    """
+    from engine.services.listing_periods import CHANGED, list_periods
 
     with open_runtime(database) as runtime:
-        found = list_periods(runtime, process)
+        found = list_periods(runtime, process, verify=verify)
     if as_json:
         print_json(found)
     else:

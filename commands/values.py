@@ -86,7 +86,7 @@ def _without_duplicates(pairs: list[tuple[str, Value]]) -> dict[str, Value]:
 
 def read_rows(path: Path, names: Mapping[str, str] | None = None) -> Iterator[tuple[int, dict[str, Value] | DataRefused]]:
     """The rows of a CSV file with a header of data items: line number and values, or why the row can't be read. With `names`
-    (header -> data item) only those columns count. Raises DataRefused for a header that hasn't got them.
+    (header -> data item) only those columns count. Raises DataRefused for a header that hasn't got them, or isn't one.
     """
     text = _read_text(path)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)  # newline="": only line feeds end lines, no other separator
@@ -94,9 +94,8 @@ def read_rows(path: Path, names: Mapping[str, str] | None = None) -> Iterator[tu
         header = next(reader, None)
     except csv.Error as error:
         raise DataRefused(f"{path}:1: Expected a CSV header, but {error}. Do: correct the quotes.") from error
-    if not header or len(set(header)) != len(header):
-        raise DataRefused(f"{path}:1: Expected a header that names each data item once, but it doesn't. Do: write one.")
-    header = _renamed(path, header, names)
+    _check_header(path, header or [])
+    header = _renamed(path, header or [], names)
     while True:
         line = reader.line_num + 1
         try:
@@ -112,6 +111,19 @@ def read_rows(path: Path, names: Mapping[str, str] | None = None) -> Iterator[tu
             yield line, DataRefused(f"Expected {len(header)} values, but there are {len(row)}. Do: correct the row.")
         else:
             yield line, {item: value for item, value in zip(header, row, strict=True) if item}
+
+
+def _check_header(path: Path, header: list[str]) -> None:
+    if not any(header):
+        raise DataRefused(f"{path}:1: Expected a header that names data items, but the first line is empty. Do: write one.")
+    if len(header) == 1 and any(separator in header[0] for separator in ";\t|"):
+        raise DataRefused(
+            f"{path}:1: Expected commas between the columns, but there are semicolons, tabs or bars. "
+            "Do: save it as CSV with commas."
+        )
+    if len(set(header)) != len(header):
+        twice = next(name for name in header if header.count(name) > 1)
+        raise DataRefused(f"{path}:1: Expected each column once, but {twice!r} stands there again. Do: rename or remove one.")
 
 
 def _renamed(path: Path, header: list[str], names: Mapping[str, str] | None) -> list[str]:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
-    from engine.connector import Permits
+    from engine.connector import JobRequest, Permits
     from engine.refund import RefundStanding
 
 
@@ -197,6 +197,17 @@ class KeepsCharges(Protocol):
         ...
 
 
+@runtime_checkable
+class PaysBills(Protocol):
+    """A connector after whose work a bill is paid, because it charged it or settled it otherwise, offers this as well."""
+
+    topic: str
+
+    def bill(self, request: JobRequest, *, livemode: bool) -> ChargeRequest:
+        """The bill that a job is about, as it would be frozen. Raises DataRefused where its process has none."""
+        ...
+
+
 __all__ = [
     "Charge",
     "ChargeKeeper",
@@ -210,6 +221,7 @@ __all__ = [
     "KeepsCharges",
     "NoAnswer",
     "OpenIntent",
+    "PaysBills",
     "StillOpen",
     "Taken",
 ]

@@ -25,6 +25,7 @@ from engine.charge import (
     KeepsCharges,
     NoAnswer,
     OpenIntent,
+    PaysBills,
     StillOpen,
     Taken,
 )
@@ -144,12 +145,16 @@ class Completed:
 
 @dataclass(frozen=True, slots=True)
 class BusinessError:
-    """The work ended in a state that the diagram knows by `code`. `message` may be shown to anyone."""
+    """The work ended in a state that the diagram knows by `code`. `message` may be shown to anyone.
+
+    `general` is a wider code for the same: where the diagram catches no `code`, as one that is older than it, that is caught.
+    """
 
     code: str
     message: str
     charge: ChargeResult | None = None
     refund: RefundResult | None = None
+    general: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +251,7 @@ __all__ = [
     "OpenIntent",
     "Outcome",
     "PaymentRecord",
+    "PaysBills",
     "Permits",
     "Refund",
     "RefundLedger",

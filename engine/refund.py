@@ -85,7 +85,9 @@ class Refund:
 
 @dataclass(frozen=True, slots=True)
 class RefundResult:
-    """How a refund ended, to be committed with the BPMN step. A refund that succeeded stays so, whatever comes later."""
+    """How a refund ended, to be committed with the BPMN step. One that succeeded stays so, whatever a later run says; only the
+    service knows when the bank sends it back (`ChargeKeeper.refund`).
+    """
 
     refund_key: str
     state: RefundState

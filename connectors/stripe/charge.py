@@ -104,7 +104,7 @@ class StripeCharge:
         assert isinstance(parameters, ChargeParameters)
         try:
             key = check_key(self._api_key, self._api_base, live=self._live)
-            charge = bill_of(request, parameters, livemode=is_live(key))
+            charge = bill_of(request, livemode=is_live(key))
             check_limits(parameters.amount, parameters.currency)
         except (ConfigurationInvalid, DataRefused) as error:
             return Fatal(str(error))
@@ -112,6 +112,10 @@ class StripeCharge:
 
         intents = self._shared_intents(key).paced(permit(context.permits, key, self._rate))
         return ChargeRun(intents, context.ledger, charge, parameters.description).run()
+
+    def bill(self, request: JobRequest, *, livemode: bool) -> ChargeRequest:
+        """See PaysBills."""
+        return bill_of(request, livemode=livemode)
 
     def keeper(self, permits: Permits) -> ChargeKeeper | None:
         """What closes intents that were given up; None without a key. Raises ConfigurationInvalid for an unsuitable one."""
@@ -142,8 +146,10 @@ class StripeCharge:
             return self._intents
 
 
-def bill_of(request: JobRequest, parameters: BillParameters, *, livemode: bool) -> ChargeRequest:
+def bill_of(request: JobRequest, *, livemode: bool) -> ChargeRequest:
     """The bill that a job is about, as the ledger keeps it. Raises DataRefused where its process has none."""
+    parameters = request.parameters
+    assert isinstance(parameters, BillParameters)
     if request.customer is None or request.period is None:
         raise DataRefused(
             f"Expected a bill to charge for, but {request.process} names no customer and period. "

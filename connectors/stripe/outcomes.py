@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from engine.connector import Charge, ChargeRequest, Outcome
 
 _SHORTLY = timedelta(seconds=3)
-_OTHER_ACCOUNT = " (this worker's key may be another account's)"
+OTHER_ACCOUNT = " (this worker's key may be another account's)"
 
 
 def judge(row: Charge, intent: Intent) -> Outcome | None:
@@ -94,7 +94,9 @@ def attempted(row: Charge, reason: str | None) -> BusinessError:
     result = _result(row, ChargeState.DECLINED, reason)
     if row.attempt >= MOST_ATTEMPTS:
         return BusinessError(CARD_DECLINED, message_for(ATTEMPTS_EXHAUSTED), result)
-    return BusinessError(CARD_DECLINED_FOR_NOW if may_pass(reason) else CARD_DECLINED, message_for(reason), result)
+    if may_pass(reason):
+        return BusinessError(CARD_DECLINED_FOR_NOW, message_for(reason), result, general=CARD_DECLINED)
+    return BusinessError(CARD_DECLINED, message_for(reason), result)
 
 
 def declined(row: Charge, reason: str, state: ChargeState = ChargeState.DECLINED) -> BusinessError:
@@ -133,16 +135,16 @@ def after_create(failure: Failure) -> Outcome:
     if failure.trouble in (Trouble.REFUSED, Trouble.CARD):
         return _refused(failure)
     if failure.trouble is Trouble.LIMITED:
-        return _limited(failure)
+        return limited(failure)
     return Retryable(f"Expected Stripe to accept the request, but: {failure.text}. Do: nothing yet; it is tried again.")
 
 
 def after_retrieve(row: Charge, failure: Failure) -> Outcome:
     """The intent could not be looked at: what was in doubt stays so."""
     if failure.trouble is Trouble.LIMITED:  # the row stays as it is, in doubt or not
-        return _limited(failure)
+        return limited(failure)
     if row.state.in_doubt:
-        return unknown(row, failure.text + _OTHER_ACCOUNT * (failure.trouble is Trouble.REFUSED))
+        return unknown(row, failure.text + OTHER_ACCOUNT * (failure.trouble is Trouble.REFUSED))
     if failure.trouble is Trouble.REFUSED:
         return _refused(failure)
     return Retryable(f"Expected Stripe to show {row.intent}, but: {failure.text}. Do: nothing yet; it is tried again.")
@@ -158,7 +160,7 @@ def after_confirm(row: Charge, failure: Failure, *, resent: bool) -> Outcome:
         case Trouble.CARD:
             return attempted(row, failure.decline)
         case Trouble.LIMITED:  # the row stays CONFIRMING, so the next run looks before it sends
-            return _limited(failure)
+            return limited(failure)
         case Trouble.REFUSED if not resent:
             return _refused(failure, _result(row, ChargeState.CREATED, failure.text))
         case _:
@@ -170,7 +172,7 @@ def _result(row: Charge, state: ChargeState, reason: str | None = None, charged_
     return ChargeResult(row.request.charge_key, state, reason, charged_at, row.generation, row.attempt)
 
 
-def _limited(failure: Failure) -> Retryable:
+def limited(failure: Failure) -> Retryable:
     """Stripe had too many requests, or the object was busy (https://docs.stripe.com/rate-limits): it didn't take this one."""
     said = f"Expected Stripe to have time for the request, but: {failure.text}. Do: nothing yet; it is tried again."
     return Retryable(said, _SHORTLY, counts=False)

@@ -7,13 +7,13 @@ is Unknown and stays with its row until somebody knows.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from connectors.stripe.amounts import to_stripe
 from connectors.stripe.answers import Failure, Trouble
-from engine.connector import BusinessError, Completed, Fatal, RefundResult, RefundStanding, RefundState, Retryable, Unknown
+from connectors.stripe.outcomes import OTHER_ACCOUNT, limited
+from engine.connector import BusinessError, Completed, Fatal, RefundResult, RefundStanding, RefundState, Unknown
 from engine.model.moment import format_moment
 from engine.model.money import format_money
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 REFUND_REFUSED = "refund_refused"
 """The BPMN error code of a refund that can't be made."""
 
-_SHORTLY = timedelta(seconds=3)
-_OTHER_ACCOUNT = " (this worker's key may be another account's)"
 _BAD_REQUEST = 400
 _NO_SUCH = "resource_missing"
 _STATES = MappingProxyType(
@@ -100,8 +98,8 @@ def unknown(row: Refund, why: str) -> Unknown:
 def after_list(row: Refund, failure: Failure) -> Outcome:
     """The refunds of the intent could not be looked at: what was in doubt stays so."""
     if failure.trouble is Trouble.LIMITED:  # the row stays as it is
-        return _limited(failure)
-    return unknown(row, failure.text + _OTHER_ACCOUNT * (failure.trouble is Trouble.REFUSED))
+        return limited(failure)
+    return unknown(row, failure.text + OTHER_ACCOUNT * (failure.trouble is Trouble.REFUSED))
 
 
 def after_create(row: Refund, failure: Failure, *, resent: bool) -> Outcome:
@@ -110,7 +108,7 @@ def after_create(row: Refund, failure: Failure, *, resent: bool) -> Outcome:
     A refusal of what was sent before says nothing about that sending, so it stays in doubt.
     """
     if failure.trouble is Trouble.LIMITED:  # the row stays SUBMITTING, so the next run looks before it sends
-        return _limited(failure)
+        return limited(failure)
     if failure.trouble is not Trouble.REFUSED or resent:
         return unknown(row, failure.text)
     if failure.status == _BAD_REQUEST and failure.code != _NO_SUCH:
@@ -121,12 +119,6 @@ def after_create(row: Refund, failure: Failure, *, resent: bool) -> Outcome:
         "retry.",
         refund=RefundResult(row.refund_key, RefundState.PREPARED, problem=failure.text),
     )
-
-
-def _limited(failure: Failure) -> Retryable:
-    """Stripe had too many requests, or the object was busy (https://docs.stripe.com/rate-limits): it didn't take this one."""
-    said = f"Expected Stripe to have time for the request, but: {failure.text}. Do: nothing yet; it is tried again."
-    return Retryable(said, _SHORTLY, counts=False)
 
 
 def _described(amount: int, currency: str, intent: str | None) -> str:

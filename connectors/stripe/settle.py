@@ -57,7 +57,7 @@ class StripeSettling:
                     "Expected a secret key for Stripe, to make sure that the card isn't charged as well, but there is none. "
                     "Do: set RUN_PROCESS_STRIPE_KEY."
                 )
-            bill = bill_of(request, parameters, livemode=keeper.livemode)
+            bill = bill_of(request, livemode=keeper.livemode)
         except (ConfigurationInvalid, DataRefused) as error:
             return Fatal(str(error))
         row = context.ledger.prepare(bill)
@@ -72,6 +72,10 @@ class StripeSettling:
         reason = f"settled by {parameters.settled_by}: {parameters.how}"
         result = ChargeResult(bill.charge_key, ChargeState.SUCCEEDED, reason, now, row.generation, row.attempt)
         return Completed({"settled_at": format_moment(now)}, result)
+
+    def bill(self, request: JobRequest, *, livemode: bool) -> ChargeRequest:
+        """See PaysBills."""
+        return bill_of(request, livemode=livemode)
 
 
 def _refusal(row: Charge, bill: ChargeRequest) -> Fatal | None:

@@ -148,7 +148,8 @@ def _of_bill(
 
 def _incident(row: CoverageRow, incident: IncidentFact) -> CoverageRow:
     named = format_id(Kind.INCIDENT, incident.number)
-    row.reason, row.command = f"{named}: {incident.what}", f"run-process retry {named}"
+    command = f"run-process retry {named}" if incident.can_be_retried else f"run-process resolve {named} --reason TEXT"
+    row.reason, row.command = f"{named}: {incident.what}", command
     return row
 
 
@@ -170,6 +171,8 @@ def _left(of: Situation, number: int) -> str:
 def _uncharged(
     of: Situation, row: CoverageRow, instance: InstanceFact, charge: ChargeFact | None, event: RosterEvent | None
 ) -> CoverageRow:
+    if instance.damaged and (instance.state == "active" or (instance.thrown and charge is None)):
+        return _damaged(row, instance)
     if instance.state == "active":
         return _active(of, row, instance)
     row.settled, row.since = True, instance.ended_at
@@ -186,6 +189,17 @@ def _uncharged(
     else:
         row.state = CoverageState.FAILED
         row.reason = f"given up: {charge.reason}" if charge is not None and charge.reason else "given up"
+    return row
+
+
+def _damaged(row: CoverageRow, instance: InstanceFact) -> CoverageRow:
+    """What it came to stands in its state alone, and that can't be read."""
+    row.reason = f"the stored state of {row.instance} is damaged"
+    if instance.state == "active":
+        row.command = f"run-process cancel {row.instance} --reason TEXT"
+    else:
+        row.reason += "; a backup of the database has it, and its history what was entered"
+        row.command = f"run-process history {row.instance}"
     return row
 
 
@@ -218,7 +232,7 @@ def _not_started(of: Situation, customer: str) -> CoverageRow:
     cancelled = [each for each in of.instances.get(customer, ()) if each.state == "cancelled"]
     row = CoverageRow(customer, CoverageState.MISSING, False, None, "", command=repair_command(of.process, of.period))
     if before is None:
-        row.reason = "enrolled, but never started"
+        row.reason = f"enrolled from {of.first_periods[customer]} on, and there is no bill of theirs"
     else:
         _after(of, row, before)
     if cancelled and row.state is CoverageState.MISSING:

@@ -182,19 +182,31 @@ def unknown_refund(row: Charge, record: RefundRecord) -> Finding:
     amount = _money(record.amount, record.currency)
     message = (
         f"Expected the ledger to have every refund of {row.request.charge_key}, but at Stripe {record.id} gave back {amount} "
-        f"of {record.payment} on {_at(record.created_at)}, and it isn't there. Do: ask who made it "
-        "in Stripe's dashboard, and let refunds be made by a process, where they are approved."
+        f"of {record.payment} on {_at(record.created_at)}, and it isn't there. Do: ask who made it in Stripe's dashboard, and "
+        "let refunds be made by a process, where they are approved; run-process close --unreconciled says why it may stand."
     )
     return of_refund(FindingKind.UNKNOWN_REFUND, row, None, record, message)
 
 
 def refund_missing(row: Charge | None, refund: Refund, record: RefundRecord | None) -> Finding:
     """Our ledger says given back; `record` is what became of it at the service."""
-    there = f"{record.id} is {record.state}" if record is not None else "there is no such refund"
+    amount = _money(refund.amount, refund.request.currency)
+    told = f" ({refund.problem})" if refund.problem else ""
+    if record is not None:
+        there = f"{record.id} is {record.state}, so the customer doesn't have the money"
+        remedy = (
+            f"run-process refunds --look-up {refund.refund_key} records that and calls a person; then refund it anew, or pay it "
+            "back in another way"
+        )
+    else:
+        there = "there is no such refund"
+        remedy = (
+            f"look {refund.intent} up in Stripe's dashboard; if it was paid back in another way, run-process close "
+            "--unreconciled says so"
+        )
     message = (
-        f"Expected Stripe to have given back {_money(refund.amount, refund.request.currency)} of {refund.intent} "
-        f"({refund.instance}), because the ledger says {refund.state}, but there {there}. Do: look {refund.intent} up in "
-        "Stripe's dashboard; if the customer still lacks the money, let it be refunded anew."
+        f"Expected Stripe to have given back {amount} of {refund.intent} ({refund.instance}), because the ledger says "
+        f"{refund.state}{told}, but there {there}. Do: {remedy}."
     )
     return of_refund(FindingKind.REFUND_MISSING, row, refund, record, message)
 

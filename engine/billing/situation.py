@@ -12,7 +12,7 @@ from engine.billing.roster import RosterEvent
 @dataclass(slots=True)
 class InstanceFact:
     """An instance of the period. `billed`: it is the customer's bill. `thrown`: it has handed over. What follows `billed` is
-    known of those that weren't charged.
+    known of those that weren't charged; `damaged`: what it remembers can't be read.
     """
 
     number: int
@@ -22,6 +22,7 @@ class InstanceFact:
     amount: int | None = None
     currency: str | None = None
     thrown: bool = False
+    damaged: bool = False
 
 
 @dataclass(slots=True)
@@ -61,11 +62,14 @@ class WorkFact:
 
 @dataclass(slots=True)
 class IncidentFact:
-    """An open incident of an instance; `message` where it is about a hand-over that couldn't be delivered."""
+    """An open incident of an instance; `message` where it is about a hand-over that couldn't be delivered. One that only tells
+    something can't be retried.
+    """
 
     number: int
     what: str
     message: int | None
+    can_be_retried: bool = True
 
 
 @dataclass(slots=True)

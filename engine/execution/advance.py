@@ -105,14 +105,16 @@ class _Move:
             self._set(item, text.evaluate(names, self._completed_by))
 
     def _catch(self, trigger: FailJob, node: str) -> None:
-        caught = self.game.throw_error(trigger.token, trigger.code)
+        codes = [trigger.code] if trigger.general is None else [trigger.code, trigger.general]
+        caught = self.game.throw_error(trigger.token, codes)
         if caught is None:
             raise ExpressionFailed(
                 f"Expected a boundary event at {node!r} for the error {trigger.code!r}, but there is none. "
                 "Do: run-process resolve with an --error that the diagram catches; draw one for this error, and deploy it."
             )
-        for event in self.executable.nodes[caught].events:
-            self._set_if(event.code_variable, trigger.code)
+        boundary, code = caught
+        for event in self.executable.nodes[boundary].events:
+            self._set_if(event.code_variable, code)
             self._set_if(event.message_variable, trigger.message)
 
     # what the token game asks (Host) ................................................................................

@@ -9,6 +9,7 @@ to the instance, as in Camunda 7, not to a token.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Protocol, TypeAlias
 
 from SpiffWorkflow.bpmn import BpmnEvent, BpmnWorkflow
@@ -266,18 +267,21 @@ class TokenGame:
         self._game.tasks[token].complete()
         self.path.append(task.task_spec.name)
 
-    def throw_error(self, token: int, code: str) -> str | None:
-        """An open service task ended in a BPMN error. The boundary event that catches the code; None when there is none."""
+    def throw_error(self, token: int, codes: Sequence[str]) -> tuple[str, str] | None:
+        """An open service task ended in a BPMN error, which `codes` name, the narrowest first. The boundary event that catches
+        it and the code that it was caught by; None when there is none.
+        """
         task = self._game.tasks[token]
-        event = BpmnEvent(ErrorEventDefinition(task.task_spec.name, code), target=None)
-        caught = [t for t in task.parent.children if isinstance(t.task_spec, BoundaryEvent)]
-        matching = [t for t in caught if t.task_spec.catches(t, event)]
+        events = {code: BpmnEvent(ErrorEventDefinition(task.task_spec.name, code), target=None) for code in codes}
+        around = [t for t in task.parent.children if isinstance(t.task_spec, BoundaryEvent)]
+        matching = [(t, code) for code, event in events.items() for t in around if t.task_spec.catches(t, event)]
         # A catch by code wins over a catch-all (BPMN 2.0.2, 10.5.6: an error event without a code catches any error).
-        matching.sort(key=lambda t: t.task_spec.event_definition.code is None)
+        matching.sort(key=lambda found: found[0].task_spec.event_definition.code is None)
         if not matching:
             return None
-        self._take(matching[0], event)
-        return str(matching[0].task_spec.name)
+        boundary, code = matching[0]
+        self._take(boundary, events[code])
+        return str(boundary.task_spec.name), code
 
     def fire(self, token: int) -> None:
         """An open timer's time has come: its token goes on. A boundary timer that interrupts ends its activity."""

@@ -43,11 +43,14 @@ class CompleteJob:
 
 @dataclass(frozen=True, slots=True)
 class FailJob:
-    """A connector's work ended in a BPMN error, for an error boundary event to catch."""
+    """A connector's work ended in a BPMN error, for an error boundary event to catch. `general` is the code to catch it by where
+    none catches `code`.
+    """
 
     token: int
     code: str
     message: str
+    general: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Cleaning up: the chores that close payments which nobody will confirm any more, and look pending refunds up."""
+"""Cleaning up: the chores that close payments which nobody will confirm any more, and look refunds up."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ from engine.services.pending_refunds import look_up_pending
 from engine.services.runtime import Runtime
 
 ABANDONED, UNKNOWN, REFUNDS = "close_abandoned_charges", "close_unknown_intents", "look_up_refunds"
+
+
+def keeper_of(runtime: Runtime) -> ChargeKeeper | None:
+    """What looks charges and refunds up; None without a key. Raises ConfigurationInvalid for an unsuitable one."""
+    return _keeper(runtime)[1]
 
 
 def _abandoned(runtime: Runtime, by: str) -> Work | None:
@@ -36,7 +41,7 @@ def _unknown(runtime: Runtime, by: str) -> Work | None:
 
 
 def _refunds(runtime: Runtime, by: str) -> Work | None:
-    _, keeper = _keeper(runtime)
+    keeper = keeper_of(runtime)
     if keeper is None:
         return None
 

@@ -141,7 +141,7 @@ class _Commit:
                 return replace(self.job, state=jobs.DONE, ended_at=at, lease_until=None, worker=None, last_error=None)
             case BusinessError():
                 details = {"error": outcome.code, "reason": outcome.message}
-                self.step(FailJob(self.job.token, outcome.code, outcome.message), "job_failed", details)
+                self.step(FailJob(self.job.token, outcome.code, outcome.message, outcome.general), "job_failed", details)
                 jobs.note(self.connection, self.job.id, f"{outcome.code}: {outcome.message}")
             case Retryable():
                 self._retry(outcome)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import shlex
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,12 @@ def billing_map(connection: Connection, runtime: Runtime, process: str) -> Carry
     if carry_over.bill is None:
         raise DataRefused(f"Expected {process} to bill customers, but its map has no bill. Do: choose another process.")
     return carry_over
+
+
+def data_items(runtime: Runtime, process: str) -> Collection[str]:
+    """The data items of a process that bills. Raises DefinitionNotDeployed, DataRefused."""
+    with runtime.database.reading() as connection:
+        return billing_map(connection, runtime, process).items.keys()
 
 
 def check_period(carry_over: CarryOverMap, period: str) -> str:
@@ -134,9 +141,12 @@ class _Enrolment:
 
     def _with_period(self, carry_over: CarryOverMap, values: Mapping[str, Value]) -> Mapping[str, Value]:
         assert carry_over.bill is not None
-        if self.first_period is None or values.get(carry_over.bill.period):
+        item = carry_over.bill.period
+        if values.get(item):
             return values
-        return {**values, carry_over.bill.period: self.first_period}
+        if self.first_period is None:
+            raise DataRefused(f"Expected a first period, but {item} is empty. Do: enter it, or give one for all with --period.")
+        return {**values, item: self.first_period}
 
     def _enrol_billed(self, row: Row, already: AlreadyBilled) -> RowReport:
         """Their first instance is there already; the roster lacks them."""
@@ -184,7 +194,7 @@ def _decide(runtime: Runtime, process: str, customer: str, event: str, period: s
         periods.ask_closed(connection, process, of)
         decided = RosterEvent(event, of, reason.strip(), runtime.now(), by)
         events = customers.ask_events(connection, process, customer)()
-        _check_fits(customer, decided, standing_in(of, row.first_period, events)[0])
+        _check_fits(row, decided, standing_in(of, row.first_period, events)[0])
         if closed := periods.closed_from(connection, process, of):
             raise period_closed(process, closed)
         if event != roster.RESUMED and newest is not None and newest.period >= of:
@@ -201,15 +211,16 @@ def _next_to_bill(carry_over: CarryOverMap, row: CustomerRow, newest: instances.
     return row.first_period if newest is None else next_period(newest.period, carry_over.bill.every)
 
 
-def _check_fits(customer: str, decided: RosterEvent, standing: Standing) -> None:
+def _check_fits(row: CustomerRow, decided: RosterEvent, standing: Standing) -> None:
     fits = standing is Standing.BILLED if decided.event != roster.RESUMED else standing in (Standing.PAUSED, Standing.ENDED)
     if decided.event == roster.ENDED and standing is Standing.PAUSED:
         fits = True
     if not fits:
         wanted = "paused or ended" if decided.event == roster.RESUMED else "billed"
+        stands = f"on the roster from {row.first_period} on" if standing is Standing.NOT_YET else standing.value
         raise DataRefused(
-            f"Expected {customer} to be {wanted} in {decided.from_period}, but they are {standing.value.replace('_', ' ')}. "
-            "Do: run-process customers show tells since when."
+            f"Expected {row.customer} to be {wanted} in {decided.from_period}, but they are {stands}. "
+            f"Do: run-process customers show {row.process} {shlex.quote(row.customer)} tells what was decided."
         )
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sqlalchemy import Connection
+
 from engine.connector import ChargeState
 from engine.definition.data_item import format_value
 from engine.errors import NotFound
 from engine.execution.state import load_state
-from engine.model.identifiers import Kind, parse_id
+from engine.model.identifiers import Kind, format_id, parse_id
 from engine.services.runtime import Runtime
 from engine.services.views import (
     InstanceView,
@@ -24,6 +26,7 @@ from engine.services.views import (
     timer_json,
 )
 from engine.store import charges, history, incidents, instances, jobs, messages, refunds, timers, user_tasks
+from engine.store.instances import InstanceRow
 
 PAGE = 1_000
 
@@ -37,6 +40,13 @@ def list_instances(
         rows = instances.listing(connection, filters, behind, limit)
         following = instances.successors(connection, (row.id for row in rows))
         return [instance_view(row, following.get(row.id)) for row in rows]
+
+
+def instance(runtime: Runtime, instance_id: str) -> InstanceView:
+    """An instance without what it remembers, so that one whose state is damaged is shown as well. Raises NotFound."""
+    number = parse_id(Kind.INSTANCE, instance_id)
+    with runtime.database.reading() as connection:
+        return instance_view(instances.get(connection, number), instances.successor(connection, number))
 
 
 def show(runtime: Runtime, instance_id: str) -> tuple[InstanceView, dict[str, Any]]:
@@ -79,20 +89,36 @@ def read_history(runtime: Runtime, instance_id: str) -> tuple[list[dict[str, Any
 
 
 def chain(runtime: Runtime, customer: str, process: str | None = None) -> list[tuple[InstanceView, dict[str, Any] | None]]:
-    """A customer's instances by period, each with its charge's ledger row. `customer` may also be an instance's id.
+    """A customer's instances by period, each with its charge's ledger row. `customer` may also be an instance's id; one that
+    gives a charge back stands for the bill's customer.
 
-    Raises NotFound when the customer has none.
+    Raises NotFound when the customer has none, and for an instance of a process that doesn't repeat.
     """
     with runtime.database.reading() as connection:
         rows = instances.of_customer(connection, customer, process)
         if not rows and _is_instance(customer):
-            known = instances.get(connection, parse_id(Kind.INSTANCE, customer))
+            known = _billed_by(connection, parse_id(Kind.INSTANCE, customer))
             rows = instances.of_customer(connection, known.customer or "", known.process)
         if not rows:
             raise NotFound(f"Expected a customer with instances, but {customer!r} has none. Do: run-process instances.")
         following = instances.successors(connection, (row.id for row in rows))
         charged = {number: charge_json(c) for number, c in charges.of_instances(connection, (row.id for row in rows)).items()}
         return [(instance_view(row, following.get(row.id)), charged.get(row.id)) for row in rows]
+
+
+def _billed_by(connection: Connection, number: int) -> InstanceRow:
+    """The instance, or the one whose bill it gives back."""
+    row = instances.get(connection, number)
+    if row.customer is not None:
+        return row
+    given_back = refunds.touched_by(connection, number)
+    if not given_back:
+        named = format_id(Kind.INSTANCE, number)
+        raise NotFound(
+            f"Expected an instance of a customer's chain, but {named} is of {row.process}, which bills nobody by the period, and "
+            f"it has given nothing back. Do: run-process show {named}; or name the customer."
+        )
+    return instances.get(connection, parse_id(Kind.INSTANCE, given_back[-1].bill))
 
 
 def _is_instance(text: str) -> bool:

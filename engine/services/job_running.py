@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import structlog
 from pydantic import ValidationError
@@ -44,13 +46,14 @@ def call_connector(runtime: Runtime, job: JobRow) -> Outcome:
         )
     try:
         context = _Context(runtime.clock, JobLedger(runtime, job), JobRefunds(runtime, job), runtime.permits)
-        return connector.run(_request(runtime, job, connector), context)
+        instance, definition = _bearings(runtime, job)
+        return connector.run(request_of(job, instance, connector, definition.resources), context)
     except LeaseLost:
         raise
     except EngineError as error:
         return Fatal(str(error))
     except ValidationError as error:
-        return Fatal(_parameters_refused(job, error))
+        return Fatal(parameters_refused(job, error))
     except Exception as error:
         if may_pass(error):
             # Whatever was sent before stands in the ledger, and the next run looks before it sends anything.
@@ -63,7 +66,8 @@ def call_connector(runtime: Runtime, job: JobRow) -> Outcome:
         )
 
 
-def _parameters_refused(job: JobRow, error: ValidationError) -> str:
+def parameters_refused(job: JobRow, error: ValidationError) -> str:
+    """What a person is told of parameters that the job's connector doesn't take; the values aren't shown."""
     wrong = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'they'}: {each['msg']}" for each in error.errors(include_input=False))
     return (
         f"Expected parameters that {job.topic} accepts, but {wrong}. "
@@ -82,8 +86,10 @@ def _bearings(runtime: Runtime, job: JobRow) -> tuple[InstanceRow, ProcessDefini
         return instance, runtime.definition(connection, instance.process, instance.version)
 
 
-def _request(runtime: Runtime, job: JobRow, connector: Connector) -> JobRequest:
-    instance, definition = _bearings(runtime, job)
+def request_of(
+    job: JobRow, instance: InstanceRow, connector: Connector, resources: Mapping[str, bytes] = MappingProxyType({})
+) -> JobRequest:
+    """A job as its connector sees it. Raises ValidationError for parameters that the connector doesn't take."""
     return JobRequest(
         id=format_id(Kind.JOB, job.id),
         topic=job.topic,
@@ -95,5 +101,5 @@ def _request(runtime: Runtime, job: JobRow, connector: Connector) -> JobRequest:
         flow_node=job.flow_node,
         customer=instance.customer,
         period=instance.period,
-        resources=definition.resources,
+        resources=resources,
     )

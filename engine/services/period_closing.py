@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from sqlalchemy import Connection
 
-from engine.billing.closing import differs, digest_of, totals_of, unsettled
+from engine.billing.closing import digest_of, totals_of, unsettled
 from engine.billing.coverage import CoverageRow, cover
 from engine.errors import DataRefused, PeriodClosed
 from engine.services.coverage import coverage, situation_of
 from engine.services.enrolling import billing_map, check_period
 from engine.services.runtime import Runtime
-from engine.store import coverage as facts
 from engine.store import periods
 from engine.store.periods import ClosingRow
-
-OPEN, CLOSED, CHANGED = "open", "closed", "changed"
 
 Compare: TypeAlias = Callable[[], list[str]]
 """Compares the period with the service's own records; what differs, a sentence each."""
@@ -43,8 +39,12 @@ def close(runtime: Runtime, process: str, period: str, by: str, compare: Compare
     with runtime.database.reading() as connection:
         period = check_period(billing_map(connection, runtime, process), period)
         _refuse_closed(connection, process, period)
-    left = unsettled(coverage(runtime, process, period))
-    if left:
+    rows = coverage(runtime, process, period)
+    if not rows:
+        raise DataRefused(
+            f"Expected somebody to be billed for {period}, but nobody was. Do: run-process periods {process} lists the periods."
+        )
+    if left := unsettled(rows):
         return Closing(None, left, [])
     if different := compare():
         return Closing(None, [], different)
@@ -93,38 +93,3 @@ def reopen(runtime: Runtime, process: str, period: str, reason: str, by: str) ->
         if not periods.is_closed(connection, process, period):
             raise DataRefused(f"Expected {period} of {process} to be closed, but it isn't. Do: run-process periods {process}.")
         return _record(connection, runtime, process, period, periods.REOPENED, by, reason.strip(), None)
-
-
-@dataclass(frozen=True, slots=True)
-class PeriodView:
-    """A period of a process: `open` (so far), `closed`, or `changed` (closed, but no longer what was recorded)."""
-
-    process: str
-    period: str
-    state: str
-    customers: int
-    at: datetime | None
-    by: str | None
-    reason: str | None
-    totals: Mapping[str, Any]
-    digest: str | None
-
-
-def list_periods(runtime: Runtime, process: str) -> list[PeriodView]:
-    """Every period in which the process has an instance, oldest first, as it stands now. Raises DefinitionNotDeployed."""
-    with runtime.database.reading(snapshot=True) as connection:
-        billing_map(connection, runtime, process)
-        decided = {row.period: row for row in periods.listing(connection, process)}  # the newest of each
-        return [
-            _view(process, period, decided.get(period), cover(situation_of(connection, runtime, process, period)))
-            for period in sorted({*facts.periods_of(connection, process), *decided})
-        ]
-
-
-def _view(process: str, period: str, last: ClosingRow | None, rows: list[CoverageRow]) -> PeriodView:
-    if last is None:
-        return PeriodView(process, period, OPEN, len(rows), None, None, None, totals_of(rows), None)
-    state = OPEN
-    if last.event == periods.CLOSED:
-        state = CHANGED if differs(last.digest, last.totals, rows) else CLOSED
-    return PeriodView(process, period, state, len(rows), last.at, last.by, last.reason, totals_of(rows), last.digest)

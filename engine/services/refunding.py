@@ -93,10 +93,11 @@ def lock_both(connection: Connection, instance: int, refund_key: str) -> None:
 
 
 def record(connection: Connection, job: JobRow, result: RefundResult, at: datetime, by: str) -> None:
-    """Store how a refund stands, with its entry in both histories."""
+    """Store how a refund stands, with its entry in both histories: once for one that succeeded, however often its job is run."""
+    before = refunds.find(connection, result.refund_key)
     refunds.apply(connection, result, at)
     refund = refunds.find(connection, result.refund_key)
-    if refund is not None:
+    if refund is not None and (before is None or before.state is not RefundState.SUCCEEDED):
         note(connection, refund, at, by, {"job": format_id(Kind.JOB, job.id), "flow_node": job.flow_node})
 
 
@@ -160,10 +161,14 @@ def settle_by_hand(
     """What a person knows ends the doubt about the refund that this job was making. `outputs` are its results where they say
     that it was made, None where they say that it was not. `lock_both` comes first.
 
-    Raises DataRefused where the ledger knows otherwise.
+    Raises DataRefused where the ledger knows otherwise, or doesn't know of it at all.
     """
     connector, refund = runtime.connectors.get(job.topic), refunds.find(connection, key_of(job))
-    if refund is None or not isinstance(connector, MakesRefunds):
+    if not isinstance(connector, MakesRefunds):
+        return
+    if refund is None:
+        if outputs is not None:
+            raise _never_begun(key_of(job), connector)
         return  # it came to nothing before anything was stored
     if refund.state.gives_back:
         if outputs is None:
@@ -174,5 +179,24 @@ def settle_by_hand(
     result = RefundResult(refund.refund_key, RefundState.FAILED, problem=said)
     if outputs is not None:
         named = outputs.get(connector.refund_output)
+        _refuse_named_twice(connection, refund, named)
         result = RefundResult(refund.refund_key, RefundState.SUCCEEDED, str(named) if named else None, said, now)
     record(connection, job, result, now, by)
+
+
+def _never_begun(key: str, connector: MakesRefunds) -> DataRefused:
+    """Nothing of the charge is reserved for it, so as much could be given back once more."""
+    error = next(iter(getattr(connector, "errors", {})), "CODE")
+    return DataRefused(
+        f"Expected a refund that was begun, but {key} has begun none, and the ledger could not count it. Do: run-process retry, "
+        f"so that it is made here; or --error {error} if it was paid back in another way."
+    )
+
+
+def _refuse_named_twice(connection: Connection, refund: Refund, named: Value) -> None:
+    holder = refunds.key_of(connection, named) if isinstance(named, str) else None
+    if holder not in (None, refund.refund_key):
+        raise DataRefused(
+            f"Expected a refund of its own for {refund.refund_key}, but {shown(named)} is that of {holder}. "
+            "Do: look the payment's refunds up at Stripe; name the one that was made for this."
+        )

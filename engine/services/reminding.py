@@ -28,9 +28,8 @@ from engine.store.user_tasks import UserTaskRow
 log = structlog.get_logger("run_process.worker")
 
 REMIND = "remind"
-_MORNING = time(
-    6
-)  # UTC, as the day of the once-a-day rule is: read when work begins in Europe, and on the same day everywhere else
+_MORNING = time(6)
+"""UTC, as the day of the once-a-day rule is: read when work begins in Europe, and on the same day everywhere else."""
 _MOST_FAILED = 5  # one after the other: the mail server is in trouble, not these addresses
 
 

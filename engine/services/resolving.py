@@ -8,19 +8,18 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Connection
 
-from engine.connector import ChargeResult, ChargeState, Connector, KeepsCharges, Value
+from engine.connector import ChargeState, Connector, Value
 from engine.errors import ChargeInDoubt, DataRefused, EngineError, InstanceNotActive, NotFound
 from engine.execution.state import load_state
 from engine.execution.transition import CompleteJob, FailJob
 from engine.model.identifiers import Kind, format_id, parse_id
 from engine.model.text import did_you_mean, shown, with_remedy
-from engine.services import refunding
+from engine.services import refunding, settling
 from engine.services.applying import apply_transition
 from engine.services.runtime import Runtime
 from engine.services.views import incident_json
 from engine.store import charges, history, incidents, instances, jobs, messages, refunds, timers, user_tasks
 from engine.store.incidents import IncidentRow
-from engine.store.jobs import JobRow
 
 # An intent in one of these states has moved no money and cannot do so without another confirmation of ours.
 _HARMLESS = {ChargeState.PREPARED, ChargeState.CREATED, ChargeState.DECLINED, ChargeState.CANCELED}
@@ -104,9 +103,10 @@ Verdict: TypeAlias = "Done | Ended | None"
 def resolve(runtime: Runtime, incident_id: str, reason: str, by: str, verdict: Verdict = None) -> dict[str, Any]:
     """Record that a person has dealt with an incident otherwise, and let its instance go on accordingly.
 
-    A message is not delivered any more. A job needs a verdict; a charge of its that is in doubt is settled by it. Raises
-    NotFound, InstanceNotActive (resolved before, or the instance has ended), DataRefused without a reason or a fitting verdict,
-    and whatever keeps the diagram from going on: nothing is stored then.
+    A message is not delivered any more. A job needs a verdict; a charge of its that is in doubt is settled by it, and a bill that
+    it was to charge or settle is paid when it is done. Raises NotFound, InstanceNotActive (resolved before, or the instance has
+    ended), DataRefused without a reason or a fitting verdict, ConfigurationInvalid, and whatever keeps the diagram from going on:
+    nothing is stored then.
     """
     number = parse_id(Kind.INCIDENT, incident_id)
     if not reason.strip():
@@ -148,7 +148,7 @@ def _end_job(
     match verdict:
         case Done(outputs):
             _refuse_unknown("output", outputs, runtime.connectors.get(job.topic), "outputs")
-            outputs = _with_intent(connection, runtime, job, outputs)
+            outputs = settling.with_intent(connection, runtime, job, outputs)
             outputs = refunding.with_results(connection, runtime, job, outputs)
             settled, trigger, event = ChargeState.SUCCEEDED, CompleteJob(job.token, outputs), {**event, "outputs": dict(outputs)}
         case Ended(code):
@@ -159,7 +159,7 @@ def _end_job(
                 f"Expected to be told how {format_id(Kind.JOB, number)} ended, because its instance waits for it. "
                 "Do: --done (with --set for its results), --error CODE, or run-process retry, or run-process cancel."
             )
-    _settle_charges(connection, runtime, job, settled, reason, by)
+    settling.settle_charges(connection, runtime, job, instance, settled, reason, by)
     made = trigger.outputs if isinstance(trigger, CompleteJob) else None
     refunding.settle_by_hand(connection, runtime, job, made, reason, by)
     executable = runtime.executable(connection, instance.process, instance.version)
@@ -174,51 +174,11 @@ def _end_job(
     apply_transition(connection, runtime, instance, executable, transition, ("job_resolved", event), by)
 
 
-def _with_intent(connection: Connection, runtime: Runtime, job: JobRow, outputs: Mapping[str, Value]) -> Mapping[str, Value]:
-    """The results; for a charge in doubt with the payment that the ledger holds. Raises DataRefused for another, or an empty."""
-    connector = runtime.connectors.get(job.topic)
-    if not isinstance(connector, KeepsCharges):
-        return outputs
-    name = connector.intent_output
-    given = outputs.get(name)
-    if isinstance(given, str) and not given.strip():
-        raise DataRefused(f"Expected {name} to name a payment, but it is empty. Do: --set {name}=..., as Stripe names it.")
-    for charge in charges.touched_by(connection, job.instance):
-        if charge.state.in_doubt and charge.intent is not None:
-            if given not in (None, charge.intent):
-                raise DataRefused(
-                    f"Expected the payment whose outcome is in doubt, {charge.intent}, but {name} names {shown(given)}. "
-                    f"Do: look {charge.intent} up at Stripe; leave --set {name} out if it was charged."
-                )
-            given = charge.intent
-    return outputs if given is None else {**outputs, name: given}
-
-
 def _refuse_unknown(what: str, given: Iterable[str], connector: Connector | None, kind: str) -> None:
     known = getattr(connector, kind, {})
     for name in given:
         if connector is not None and name not in known:
             raise DataRefused(f"Expected an {what} of {connector.topic}, but {shown(name)} is none. {did_you_mean(name, known)}")
-
-
-def _settle_charges(connection: Connection, runtime: Runtime, job: JobRow, state: ChargeState, reason: str, by: str) -> None:
-    """What a person knows ends the doubt about the charge that this job was making; and what they say was charged otherwise is
-    charged.
-    """
-    if not isinstance(runtime.connectors.get(job.topic), KeepsCharges):
-        return
-    for charge in charges.touched_by(connection, job.instance):
-        if charge.state is ChargeState.SUCCEEDED and state is not ChargeState.SUCCEEDED:
-            raise DataRefused(
-                f"Expected nothing charged for {charge.request.charge_key}, but the ledger says that it was. "
-                "Do: --done, with --set for its results; or give the money back at Stripe and cancel."
-            )
-        if charge.state.in_doubt or (state is ChargeState.SUCCEEDED and charge.state is not ChargeState.SUCCEEDED):
-            charged_at = runtime.now() if state is ChargeState.SUCCEEDED else None
-            said = ChargeResult(charge.request.charge_key, state, f"settled by {by}: {reason}", charged_at)
-            charges.apply(connection, said, runtime.now())
-            details = {"job": format_id(Kind.JOB, job.id), "state": str(state), "intent": charge.intent, "reason": reason}
-            history.append(connection, job.instance, runtime.now(), by, [("charge_settled", details)])
 
 
 def _open_incident(connection: Connection, number: int) -> IncidentRow:

@@ -5,7 +5,7 @@ Written before and after each call to Stripe; the compare-and-sets decide when t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cache
@@ -29,6 +29,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from engine.connector import Charge, ChargeRequest, ChargeResult, ChargeState
 from engine.store import instances, jobs
+from engine.store.groups import in_groups
 from engine.store.prepared import Prepared
 from engine.store.tables import bills, charges, incidents
 from engine.store.tables import instances as instances_table
@@ -137,6 +138,19 @@ def replace_intent(connection: Connection, request: ChargeRequest, canceled: str
     return _change(connection, request.charge_key, {"intent": canceled}, values, at)
 
 
+def take_over(connection: Connection, request: ChargeRequest, instance: int, at: datetime) -> Charge:
+    """The charge's row, frozen for `request` from now on, unless it succeeded; what was begun at the service stays named. For a
+    bill that is paid otherwise.
+    """
+    existing = prepare(connection, request, instance, at)
+    if existing.request == request or existing.state is ChargeState.SUCCEEDED:
+        return existing
+    began = ("charge_key", "state", "attempt", "intent")
+    values = {name: value for name, value in _frozen(request, instance).items() if name not in began}
+    connection.execute(update(charges).where(charges.c.charge_key == request.charge_key).values(**values, updated_at=at))
+    return find(connection, request.charge_key) or existing
+
+
 def apply(connection: Connection, result: ChargeResult, at: datetime) -> bool:
     """Record how an attempt ended; whether that was stored.
 
@@ -177,8 +191,12 @@ def _change(
 
 def of_instances(connection: Connection, instances: Iterable[int]) -> dict[int, Charge]:
     """Instance -> the charge that was frozen for it, for many at once."""
-    query = select(charges).where(charges.c.instance_id.in_(list(instances)))
-    return {row.instance_id: _record(row) for row in connection.execute(query)}
+    query = select(charges)
+    return {
+        row.instance_id: _record(row)
+        for some in in_groups(instances)
+        for row in connection.execute(query.where(charges.c.instance_id.in_(some)))
+    }
 
 
 def touched_by(connection: Connection, instance: int) -> list[Charge]:
@@ -232,6 +250,13 @@ def find_abandoned(connection: Connection, livemode: bool, charge_key: str) -> C
     return _record(row) if row else None
 
 
+def livemode_of(connection: Connection, process: str) -> bool | None:
+    """The mode of a process's newest row; None where it has none."""
+    query = select(charges.c.livemode).where(charges.c.process == process).order_by(charges.c.created_at.desc()).limit(1)
+    found: bool | None = connection.execute(query).scalar()
+    return found
+
+
 def first_created_at(connection: Connection) -> datetime | None:
     """When the ledger's first row was made."""
     found: datetime | None = connection.execute(select(func.min(charges.c.created_at))).scalar()
@@ -240,7 +265,6 @@ def first_created_at(connection: Connection) -> datetime | None:
 
 # --- the whole ledger -----------------------------------------------------------------------------------------------
 
-_GROUP = 1_000
 _ORDER = (charges.c.period, charges.c.customer, charges.c.process)
 
 
@@ -293,14 +317,7 @@ def look_ups(connection: Connection, numbers: Iterable[int]) -> dict[int, LookUp
         .order_by(jobs_table.c.look_ups, jobs_table.c.id)  # beside the charge's own job there can be others; the last one counts
     )
     found: dict[int, LookUp] = {}
-    for some in _in_groups(numbers):
+    for some in in_groups(numbers):
         for instance, state, run_at, lease_until, incident in connection.execute(query, {"numbers": some}):
             found[instance] = LookUp(None if state == jobs.FAILED else lease_until or run_at, incident)
     return found
-
-
-def _in_groups(numbers: Iterable[int]) -> Iterator[list[int]]:
-    """Databases take so many parameters in one statement."""
-    left = list(numbers)
-    for start in range(0, len(left), _GROUP):
-        yield left[start : start + _GROUP]

@@ -5,14 +5,17 @@ A hundred thousand customers are read in a second or two; so rows go straight fr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import JSON, ColumnElement, Connection, and_, cast, func, literal_column, select
+from sqlalchemy.exc import DBAPIError
 
 from engine.billing.situation import Before, ChargeFact, IncidentFact, InstanceFact, TaskFact, WorkFact
 from engine.connector import ChargeState
 from engine.definition.data_item import DataItem
+from engine.errors import StateUnknown
+from engine.execution.state import STATE_VERSION, load_state
 from engine.model.identifiers import Kind, format_id
 from engine.model.money import EXPONENTS
 from engine.store import jobs, timers, user_tasks
@@ -28,6 +31,8 @@ from engine.store.tables import timers as timers_table
 from engine.store.tables import user_tasks as user_tasks_table
 
 _GROUP = 500
+_BEGINS = f'{{"version":{STATE_VERSION},'  # every state that can be read
+_UNREADABLE = "?"
 _IN_DOUBT = frozenset(state.value for state in ChargeState if state.in_doubt)
 
 
@@ -58,16 +63,44 @@ def instances_of(connection: Connection, process: str, period: str, billed: Data
 def _add_uncharged(
     connection: Connection, process: str, period: str, billed: DataItem | None, facts: Mapping[int, InstanceFact]
 ) -> None:
-    i, c = instances_table.c, charges_table.c
-    amount, currency = _amount_columns(connection, billed)
-    thrown = select(literal_column("1")).where(messages_table.c.instance_id == i.id).exists()
-    charged = select(literal_column("1")).where(c.instance_id == i.id, c.state == ChargeState.SUCCEEDED).exists()
-    query = select(i.id, i.ended_at, amount, currency, thrown).where(_of_period(process, period), ~charged)
-    for number, ended_at, value, code, handed_over in connection.execute(query).all():
+    try:
+        with connection.begin_nested():
+            found = _uncharged(connection, process, period, *_amount_columns(connection, billed))
+    except DBAPIError:  # the database can't take a damaged state apart, and doesn't say which: look at each
+        states = _uncharged(connection, process, period, instances_table.c.token_state, literal_column("NULL"))
+        found = [(number, ended_at, thrown, None, *_read(state, billed)) for number, ended_at, thrown, _, state, _ in states]
+    for number, ended_at, handed_over, begins, value, code in found:
         fact = facts.get(number)
         if fact is not None:
             fact.ended_at, fact.currency, fact.thrown = ended_at, code, bool(handed_over)
-            fact.amount = int(value) if value is not None else None
+            fact.damaged = begins not in (None, _BEGINS)
+            try:
+                fact.amount = int(value) if value is not None else None
+            except (ValueError, TypeError):
+                fact.damaged = True
+
+
+def _uncharged(
+    connection: Connection, process: str, period: str, amount: ColumnElement[Any], currency: ColumnElement[Any]
+) -> Sequence[Any]:
+    """(number, end, whether it has handed over, how its state begins, amount, currency) of those that weren't charged."""
+    i, c = instances_table.c, charges_table.c
+    thrown = select(literal_column("1")).where(messages_table.c.instance_id == i.id).exists()
+    charged = select(literal_column("1")).where(c.instance_id == i.id, c.state == ChargeState.SUCCEEDED).exists()
+    begins = func.substr(i.token_state, 1, len(_BEGINS))
+    query = select(i.id, i.ended_at, thrown, begins, amount, currency).where(_of_period(process, period), ~charged)
+    return connection.execute(query).all()
+
+
+def _read(state: str, billed: DataItem | None) -> tuple[Any, Any]:
+    """The amount and its currency in a stored state; no number for one that can't be read."""
+    of = billed.currency if billed is not None else None
+    try:
+        data = load_state(state).data
+        amount = data.get(billed.name) if billed is not None else None
+        return amount, of if of is None or of in EXPONENTS else data.get(of)
+    except (StateUnknown, AttributeError):  # the data may be no mapping
+        return _UNREADABLE, None
 
 
 def _amount_columns(connection: Connection, billed: DataItem | None) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
@@ -131,13 +164,14 @@ def work_of(connection: Connection, process: str, period: str) -> dict[int, list
 def open_incidents(connection: Connection, process: str) -> dict[int, IncidentFact]:
     """Instance -> its oldest open incident; one about its work before one about its hand-over."""
     x = incidents_table.c
-    query = select(x.instance_id, x.id, x.message, x.message_id).join(instances_table, instances_table.c.id == x.instance_id)
+    work = (x.job_id, x.message_id, x.timer_id)
+    query = select(x.instance_id, x.id, x.message, *work).join(instances_table, instances_table.c.id == x.instance_id)
     query = query.where(x.resolved_at.is_(None), instances_table.c.process == process).order_by(x.id)
     found: dict[int, IncidentFact] = {}
-    for instance, number, what, message in connection.execute(query).all():
+    for instance, number, what, job, message, timer in connection.execute(query).all():
         known = found.get(instance)
         if known is None or (known.message is not None and message is None):
-            found[instance] = IncidentFact(number, what, message)
+            found[instance] = IncidentFact(number, what, message, can_be_retried=(job, message, timer) != (None, None, None))
     return found
 
 

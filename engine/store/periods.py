@@ -40,7 +40,7 @@ def ask_closed(connection: Connection, process: str, period: str) -> Callable[[]
     """Keep a period from being closed until this transaction ends, with the statements that follow. What is given tells whether
     it is closed already.
 
-    Who starts something in a period shares its lock with others who do; who closes it has it alone (`close_for_all`). SQLite
+    Who starts something in a period shares its lock with others who do; who closes it has it alone (`lock`). SQLite
     lets one write at a time anyway.
     """
     if connection.dialect.name == "postgresql":

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, func, select
 
 from engine.billing.reconciliation import Ours
 from engine.store import charges, refunds
+from engine.store.groups import in_groups
 from engine.store.tables import charges as charges_table
 from engine.store.tables import customers as customers_table
-
-_GROUP = 1_000
 
 
 def ledgers(connection: Connection, process: str, period: str) -> Ours:
@@ -34,23 +32,16 @@ def first_created_at(connection: Connection, process: str, period: str) -> datet
 def known_payments(connection: Connection, payments: Collection[str]) -> set[str]:
     """Those of some payments that stand in the ledger, for whatever bill."""
     column = charges_table.c.intent
-    return {each for some in _in_groups(payments) for each in connection.scalars(select(column).where(column.in_(some)))}
+    return {each for some in in_groups(payments) for each in connection.scalars(select(column).where(column.in_(some)))}
 
 
 def known_customers(connection: Connection, process: str, names: Collection[str]) -> set[str]:
     """Those of the service's customers that the process has charged, or has on its roster by the service's id."""
     charged, enrolled = charges_table.c, customers_table.c
     found: set[str] = set()
-    for some in _in_groups(names):
+    for some in in_groups(names):
         paid = select(charged.stripe_customer).where(charged.process == process, charged.stripe_customer.in_(some)).distinct()
         found.update(connection.scalars(paid))
         on_roster = select(enrolled.customer).where(enrolled.process == process, enrolled.customer.in_(some))
         found.update(connection.scalars(on_roster))
     return found
-
-
-def _in_groups(values: Collection[Any]) -> Iterator[list[Any]]:
-    """Databases take so many parameters in one statement."""
-    left = list(values)
-    for start in range(0, len(left), _GROUP):
-        yield left[start : start + _GROUP]

@@ -14,11 +14,11 @@ from sqlalchemy import Connection, RowMapping, Select, func, insert, or_, select
 
 from engine.connector import Refund, RefundRequest, RefundResult, RefundState
 from engine.model.identifiers import Kind, format_id
+from engine.store.groups import in_groups
 from engine.store.tables import charges, refunds
 
 _VOID = tuple(state for state in RefundState if state.is_void)
 _GIVES_BACK = tuple(state for state in RefundState if state.gives_back)
-_GROUP = 1_000  # databases take so many parameters in one statement
 _ASKED = (refunds.c.created_at, func.length(refunds.c.refund_key), refunds.c.refund_key)  # j9 before j10
 _ORDER = (charges.c.period, charges.c.customer, charges.c.process, *_ASKED)
 _BILLED = (charges.c.process, charges.c.customer, charges.c.period, charges.c.instance_id.label("bill_id"))
@@ -103,7 +103,7 @@ def begin(connection: Connection, refund_key: str, attempt: int, at: datetime) -
 
 
 def apply(connection: Connection, result: RefundResult, at: datetime) -> None:
-    """Record how a refund ended. One that succeeded is never overwritten."""
+    """Record how a refund ended. One that succeeded is overwritten only by what the service says of it later (`settle`)."""
     where = (refunds.c.refund_key == result.refund_key, refunds.c.state != RefundState.SUCCEEDED)
     values: dict[str, Any] = {"state": result.state, "problem": result.problem, "updated_at": at}
     values |= {"refund": result.refund} if result.refund is not None else {}
@@ -133,11 +133,24 @@ def pending(connection: Connection, livemode: bool, most: int) -> list[Refund]:
     return _found(connection, query.order_by(refunds.c.updated_at, *_ASKED).limit(most))
 
 
-def settle(connection: Connection, refund_key: str, state: RefundState, problem: str | None, at: datetime) -> bool:
-    """Record what became of a pending refund, or that it was looked at. False where it isn't pending any more."""
-    where = (refunds.c.refund_key == refund_key, refunds.c.state == RefundState.PENDING)
+def made(connection: Connection, livemode: bool, since: datetime, looked_at: datetime, most: int) -> list[Refund]:
+    """Refunds that succeeded after `since` and were looked at last before `looked_at`, those first longest ago."""
+    query = _ALL.where(refunds.c.state == RefundState.SUCCEEDED, refunds.c.livemode == livemode, refunds.c.refund.is_not(None))
+    query = query.where(refunds.c.refunded_at > since, refunds.c.updated_at < looked_at)
+    return _found(connection, query.order_by(refunds.c.updated_at, *_ASKED).limit(most))
+
+
+def settle(connection: Connection, seen: Refund, state: RefundState, problem: str | None, at: datetime) -> bool:
+    """Record what became of a refund that gives back, or that it was looked at. False where it isn't as it was `seen`."""
+    where = (refunds.c.refund_key == seen.refund_key, refunds.c.state == seen.state)
     values = {"state": state, "problem": problem, "updated_at": at}
     return connection.execute(update(refunds).where(*where).values(**values)).rowcount == 1
+
+
+def key_of(connection: Connection, refund: str) -> str | None:
+    """The key of the refund that has this id at the service."""
+    found: str | None = connection.execute(select(refunds.c.refund_key).where(refunds.c.refund == refund)).scalar()
+    return found
 
 
 # --- what was given back --------------------------------------------------------------------------------------------
@@ -152,12 +165,11 @@ def of_charges(connection: Connection, process: str, period: str) -> dict[str, i
 
 def of_charge_keys(connection: Connection, charge_keys: Iterable[str]) -> dict[str, int]:
     """Charge -> the same, for many charges; one without refunds isn't in it."""
-    keys = list(charge_keys)
     query = select(refunds.c.charge_key, func.sum(refunds.c.amount)).where(refunds.c.state.in_(_GIVES_BACK))
     found: dict[str, int] = {}
-    for start in range(0, len(keys), _GROUP):
-        some = query.where(refunds.c.charge_key.in_(keys[start : start + _GROUP])).group_by(refunds.c.charge_key)
-        found |= {key: int(total) for key, total in connection.execute(some)}
+    for some in in_groups(charge_keys):
+        of_some = query.where(refunds.c.charge_key.in_(some)).group_by(refunds.c.charge_key)
+        found |= {key: int(total) for key, total in connection.execute(of_some)}
     return found
 
 

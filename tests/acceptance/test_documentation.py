@@ -96,10 +96,10 @@ def months_end(run: Program) -> list[tuple[Done, str]]:
         (run("customers", "pause", PROCESS, "cus_new", *july, *decided), "roster event"),
         (run("customers", "list", PROCESS, "--json"), "list of customer"),
         (run("customers", "show", PROCESS, "cus_new", "--json"), "customer in full"),
-        (run("close", PROCESS, "--period", "2026-06", "--unreconciled", "Nobody was billed.", "--json"), "closing"),
+        (run("close", PROCESS, "--period", "2026-08", "--unreconciled", "They pause.", "--json"), "closing"),
         (run("periods", PROCESS, "--json"), "list of period"),
     ]
-    return [*printed, (run("reopen", PROCESS, "--period", "2026-06", *decided), "closing record")]
+    return [*printed, (run("reopen", PROCESS, "--period", "2026-08", *decided), "closing record")]
 
 
 def test_what_commands_print_for_programs_is_what_is_documented(

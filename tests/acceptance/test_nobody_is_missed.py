@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
+import shlex
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from commands.demo.sandbox_customers import KEY, StripeSide
+from connectors.stripe.client import build_client
 from connectors.stripe_sandbox import start_sandbox
-from tests.acceptance.program import PROCESS, PROCESSES, Program, approve, bill_of, enter
+from tests.acceptance.program import DATABASE, PROCESS, PROCESSES, Program, approve, bill_of, enter
 
 OCTOBER, NOVEMBER = "2026-10", "2026-11"
 
@@ -72,6 +76,7 @@ def test_a_month_is_answered_for_until_it_is_closed(alone: Program) -> None:
     assert "is closed" in alone.refused("start", PROCESS, *bill_of("cus_late"))
     [october, november] = alone("periods", PROCESS, "--json").json
     assert (october["state"], october["by"], november["state"]) == ("closed", "ada", "open")
+    assert "Expected somebody to be billed for 2020-01" in alone.refused("close", PROCESS, "--period", "2020-01")
     alone("reopen", PROCESS, "--period", OCTOBER, "--reason", "One was forgotten.")
     alone("start", PROCESS, *bill_of("cus_late"))
 
@@ -124,6 +129,97 @@ def test_a_spreadsheet_never_takes_a_cell_for_a_formula(deployed: Program) -> No
     [row] = csv.DictReader(io.StringIO(printed))
     assert row["state"] == "missing"
     assert not any(cell.startswith(("=", "+", "-", "@")) for cell in row.values())
+
+
+def test_a_file_that_is_no_csv_of_data_items_is_refused_as_a_whole(deployed: Program) -> None:
+    def told(text: str, *options: str) -> str:
+        (deployed.folder / "odd.csv").write_text(text, encoding="utf-8")
+        return deployed.refused("customers", "enrol", PROCESS, "--csv", "odd.csv", *options)
+
+    assert "Expected commas between the columns, but there are semicolons" in told("email;currency\na@example.com;USD\n")
+    assert "but the first line is empty" in told("")
+    assert "'email' stands there again" in told("email,email\n")
+    assert "'phone' is none. Do: rename it, or say with --column" in told("email,phone\na@example.com,1\nb@example.com,2\n")
+
+
+def test_a_row_without_a_first_period_is_told_how_to_get_one(deployed: Program) -> None:
+    file = write(deployed.folder, "cus_a,Ann,ann@example.com,USD")
+    assert "--period" in deployed("customers", "enrol", PROCESS, "--csv", file, *MAPPED, code=3).stdout
+
+
+def test_what_is_decided_must_fit_and_the_command_that_tells_why_works(deployed: Program) -> None:
+    deployed("start", PROCESS, *bill_of("cus a"))
+    early = deployed.refused("customers", "pause", PROCESS, "cus a", "--from", "2026-01", "--reason", "Holiday.")
+    assert "but they are on the roster from 2026-10 on" in early
+    command = early.partition("Do: run-process ")[2].removesuffix(" tells what was decided.")
+    assert "first_period  2026-10" in deployed(*shlex.split(command)).stdout
+
+
+def test_many_are_mended_only_once_somebody_agreed(deployed: Program) -> None:
+    for number in (1, 2):
+        deployed("start", PROCESS, *bill_of(f"cus_{number}"))
+        deployed("cancel", f"i{number}", "--reason", "Entered twice.")
+    repair = ("coverage", PROCESS, "--period", OCTOBER, "--repair", "--ask-above", "1")
+    before = deployed.stored()
+    nobody = deployed(*repair, code=3)
+    assert (nobody.stdout, deployed.stored()) == ("", before)
+    assert "Nothing was started." in nobody.stderr
+    assert "--yes" in nobody.stderr
+    assert deployed(*repair, "--yes").stderr == "2 started.\n"
+    assert deployed(*repair, "--dry-run").stderr == "Nothing is missing.\n"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--repair", "--state", "missing"),
+        ("--repair", "--against", "stripe"),
+        ("--yes",),
+        ("--csv", "--by", "state"),
+        ("--csv", "--json"),
+    ],
+)
+def test_options_of_coverage_that_would_have_no_effect_are_refused(deployed: Program, options: tuple[str, ...]) -> None:
+    deployed.refused("coverage", PROCESS, "--period", OCTOBER, *options, code=2)
+
+
+def test_the_options_of_coverage_stand_under_what_they_are_for(run: Program) -> None:
+    told = run("coverage", "--help").stdout
+    places = [
+        told.index(part) for part in ("What is shown:", "  --against", "Mending:", "  --repair", "  --yes", "Besides:", "--help")
+    ]
+    assert places == sorted(places)
+
+
+def test_only_what_repair_starts_is_said_to_be_mended_by_it(deployed: Program) -> None:
+    (deployed.folder / "theirs.csv").write_text("stripe_customer_id\ncus_other\n", encoding="utf-8")
+    told = deployed("coverage", PROCESS, "--period", OCTOBER, "--against", "theirs.csv", code=3)
+    assert "customers enrol" in told.stdout
+    assert "--repair" not in told.stderr
+
+
+def test_a_month_that_stripe_will_never_agree_with_is_closed_with_a_reason(alone: Program) -> None:
+    alone("work", "--until-idle")
+    [charge] = alone("charges", "--json").json
+    stripe = build_client(KEY, alone.environment["RUN_PROCESS_STRIPE_URL"])
+    stripe.v1.refunds.create({"payment_intent": charge["intent"], "amount": 1})
+    close = ("close", PROCESS, "--period", OCTOBER)
+    kept = alone(*close, code=3)
+    assert f"run-process reconcile {PROCESS}" in kept.stderr
+    assert f"run-process close {PROCESS} --period {OCTOBER} --unreconciled REASON" in kept.stderr
+    alone.refused(*close, "--unreconciled", " ", code=2)
+    alone(*close, "--unreconciled", "Given back in the dashboard, as agreed.")
+    assert alone("periods", PROCESS, "--json").json[0]["reason"] == "Given back in the dashboard, as agreed."
+
+
+def test_a_damaged_instance_is_cancelled_as_coverage_says(billed: Program) -> None:
+    with closing(sqlite3.connect(billed.folder / DATABASE)) as database, database:
+        database.execute("UPDATE instances SET token_state = 'damaged' WHERE id = 2")
+    [row] = billed("coverage", PROCESS, "--period", NOVEMBER, "--json", code=3).json
+    assert (row["state"], row["reason"]) == ("unresolved", "the stored state of i2 is damaged")
+    command = row["command"].removeprefix("run-process ").replace("TEXT", "Damaged.")
+    assert billed(*command.split()).stdout == "i2 is cancelled; its period can be started again\n"
+    assert "started i3" in billed("coverage", PROCESS, "--period", NOVEMBER, "--repair").stdout
 
 
 @pytest.mark.parametrize("by", ["task", "assignee", "state"])

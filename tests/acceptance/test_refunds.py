@@ -67,6 +67,16 @@ def test_a_refund_from_the_request_to_the_mail(refunding: Program, stripe: dict[
     assert "REFUNDS" in run("show", "i3").stdout
 
 
+def test_a_refund_can_be_asked_about_at_once(refunding: Program, stripe: dict[str, str]) -> None:
+    run = refunding
+    ask(run, "t4", refund_amount="20.50")
+    approve(run, "t5")
+    run("work", "--until-idle", **stripe)
+    [row] = run("refunds", "--json").json
+    assert run("refunds", "--look-up", row["id"], "--json", **stripe).json[0]["state"] == "succeeded"
+    assert "RUN_PROCESS_STRIPE_KEY" in run.refused("refunds", "--look-up", row["id"])
+
+
 def test_all_that_is_left_is_given_back_and_then_nothing_more(refunding: Program, stripe: dict[str, str]) -> None:
     run = refunding
     ask(run, "t4")

@@ -66,8 +66,8 @@ class Play:
     def done(self, node: str, **outputs: Any) -> Play:
         return self.step(CompleteJob(self.token(node), outputs))
 
-    def fail(self, node: str, code: str, message: str = "It failed.") -> Play:
-        return self.step(FailJob(self.token(node), code, message))
+    def fail(self, node: str, code: str, message: str = "It failed.", general: str | None = None) -> Play:
+        return self.step(FailJob(self.token(node), code, message, general))
 
     def fire(self, node: str) -> Play:
         return self.step(FireTimer(self.token(node)))

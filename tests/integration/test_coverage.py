@@ -12,7 +12,7 @@ from engine.billing.coverage import CoverageRow, CoverageState
 from engine.clock import TurnedClock
 from engine.connector import BusinessError, ChargeState, Fatal, Retryable
 from engine.errors import DataRefused, NotBilled, PeriodClosed
-from engine.services import coverage, enrolling, period_closing, repairing, resolving
+from engine.services import coverage, enrolling, listing_periods, period_closing, repairing, resolving
 from engine.services.repairing import Repair
 from engine.store import tables
 from tests.builders.company import CardCompany
@@ -108,6 +108,23 @@ def test_a_charge_in_doubt_and_an_incident_are_unresolved(card_company: CardComp
     assert states(card_company) == {"cus_a": "unresolved", "cus_b": "unresolved"}
     assert found["cus_a"].reason.startswith("whether it was charged isn't known")
     assert found["cus_b"].command == "run-process retry x1"
+
+
+@pytest.mark.parametrize("damage", ["garbage", "{}", '{"version":1,"start":', '{"version":1,"data":{"billing_amount":"x"}}'])
+def test_an_instance_whose_state_is_damaged_is_unresolved_and_the_others_are_as_they_are(
+    card_company: CardCompany, damage: str
+) -> None:
+    damaged, other = card_company.start("cus_a"), card_company.start("cus_b")
+    card_company.enter(other)
+    with card_company.runtime.database.transaction() as connection:
+        connection.execute(update(tables.instances).where(tables.instances.c.id == 1).values(token_state=damage))
+    found = rows_of(card_company)
+    assert (found["cus_a"].state, found["cus_a"].settled) == ("unresolved", False)
+    assert found["cus_a"].reason == f"the stored state of {damaged} is damaged"
+    assert found["cus_a"].command == f"run-process cancel {damaged} --reason TEXT"
+    assert (found["cus_b"].state, found["cus_b"].amount, found["cus_b"].currency) == ("open", 12_050, "USD")
+    resolving.cancel(card_company.runtime, damaged, "Damaged.", "olivia")
+    assert states(card_company) == {"cus_a": "missing", "cus_b": "open"}
 
 
 def test_a_contract_that_the_diagram_ends_is_ended_with_its_reason_and_by_whom(card_company: CardCompany) -> None:
@@ -329,7 +346,7 @@ def test_a_month_is_closed_when_nothing_more_is_to_come(card_company: CardCompan
         enrolling.end(card_company.runtime, card_company.process, "cus_acme", OCTOBER, "Moved.", "olivia")
     period_closing.reopen(card_company.runtime, card_company.process, OCTOBER, "One was forgotten.", "ada")
     card_company.start("cus_late")
-    views = period_closing.list_periods(card_company.runtime, card_company.process)
+    views = listing_periods.list_periods(card_company.runtime, card_company.process)
     assert [(view.period, view.state, view.reason) for view in views] == [
         (OCTOBER, "open", "One was forgotten."),
         (NOVEMBER, "open", None),
@@ -339,9 +356,11 @@ def test_a_month_is_closed_when_nothing_more_is_to_come(card_company: CardCompan
 def test_a_closed_month_that_was_changed_behind_our_back_is_told(card_company: CardCompany) -> None:
     card_company.billed("cus_acme")
     close(card_company)
-    [october, _] = period_closing.list_periods(card_company.runtime, card_company.process)
+    [october, _] = listing_periods.list_periods(card_company.runtime, card_company.process, verify=True)
     assert october.state == "closed"
     with card_company.runtime.database.transaction() as connection:
         connection.execute(update(tables.charges).values(amount=1))
-    [october, _] = period_closing.list_periods(card_company.runtime, card_company.process)
-    assert october.state == "changed"
+    [october, _] = listing_periods.list_periods(card_company.runtime, card_company.process)
+    assert (october.state, october.totals["amounts"]) == ("closed", {"USD": {"charged": 500}})  # what was recorded
+    [october, _] = listing_periods.list_periods(card_company.runtime, card_company.process, verify=True)
+    assert (october.state, october.totals["amounts"]) == ("changed", {"USD": {"charged": 1}})

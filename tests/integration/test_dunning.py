@@ -12,7 +12,7 @@ import pytest
 
 from engine.clock import TurnedClock
 from engine.errors import DataRefused, NotPermitted
-from engine.services import inspecting, resolving, working, worklist
+from engine.services import coverage, inspecting, resolving, working, worklist
 from engine.services.job_running import call_connector
 from engine.services.runtime import Runtime
 from engine.services.timing import fire_next
@@ -230,6 +230,42 @@ def test_a_bill_whose_card_was_charged_as_well_takes_a_person(company: DunningCo
     resolving.resolve(company.runtime, incident["id"], "The transfer was sent back.", "olivia", resolving.Done())
     company.work()
     assert company.instance(instance).state == "completed"
+
+
+def test_what_a_person_says_was_settled_stands_in_the_ledger_as_if_the_job_had_done_it(
+    company: DunningCompany, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = paid_by_transfer(company)
+    monkeypatch.setattr(company.runtime.connectors["stripe.settle"], "_keeper", lambda _: None)  # a worker without its key
+    company.do(instance, "mia", payment_confirmation="confirm")
+    company.work()
+    [incident] = resolving.open_incidents(company.runtime)
+    done = resolving.Done({"settled_at": "2026-10-02T09:30:00Z"})
+    resolving.resolve(company.runtime, incident["id"], "Transfer 7.", "olivia", done)
+    assert (company.row(instance)["state"], company.row(instance)["reason"]) == ("succeeded", "settled by olivia: Transfer 7.")
+    assert inspecting.read_history(company.runtime, instance)[1] is None
+    company.work()
+    [row] = coverage.coverage(company.runtime, company.process, "2026-10")
+    assert (row.state, row.settled, row.reason) == ("charged", True, "settled by olivia: Transfer 7.")
+
+
+def test_a_bill_that_was_never_begun_is_paid_when_a_person_says_so(
+    company: DunningCompany, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert resolving.cancel(company.runtime, company.declined(), "Wrong amount.", "olivia")
+    instance = company.start(company.customer)
+    company.enter(instance, amount="90.00")
+    company.approve(instance)
+    monkeypatch.setattr(company.runtime.connectors["stripe.charge"], "_api_key", None)
+    company.work()
+    [incident] = resolving.open_incidents(company.runtime)
+    done = resolving.Done({"payment_intent": "transfer 7", "charged_at": "2026-10-02"})
+    resolving.resolve(company.runtime, incident["id"], "Transfer 7.", "olivia", done)
+    row = company.row(instance)
+    assert (row["instance"], row["amount"], row["state"]) == (instance, 9_000, "succeeded")
+    company.after(days=60)
+    assert (company.attempts(), company.taken()) == (1, 0)
+    assert coverage.coverage(company.runtime, company.process, "2026-10")[0].state == "charged"
 
 
 # --- workers --------------------------------------------------------------------------------------------------------

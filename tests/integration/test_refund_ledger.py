@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from engine.clock import TurnedClock
-from engine.connector import NoAnswer, NotRefundable, Refund, RefundStanding, RefundState
-from engine.errors import AlreadyBilled, ChargeInDoubt, ConfigurationInvalid, DataRefused, LeaseLost, NotPermitted
-from engine.services import inspecting, ledger, resolving, starting, worklist
+from engine.connector import Fatal, NoAnswer, NotRefundable, Refund, RefundStanding, RefundState
+from engine.errors import AlreadyBilled, ChargeInDoubt, ConfigurationInvalid, DataRefused, LeaseLost, NotFound, NotPermitted
+from engine.services import inspecting, ledger, pending_refunds, resolving, starting, worklist
 from engine.services.chores import Round
 from engine.services.pending_refunds import look_up_pending
 from engine.services.refunding import JobRefunds
@@ -112,6 +112,15 @@ def test_a_bill_that_was_refunded_stays_charged(company: RefundCompany) -> None:
     with pytest.raises(AlreadyBilled):
         company.start()
     assert company.charge_state("i1") == "succeeded"
+
+
+def test_the_chain_of_a_refund_is_that_of_the_bill_and_without_one_it_is_said_why_there_is_none(company: RefundCompany) -> None:
+    bill = company.charged()
+    refund, nothing_yet = company.refunded("2.00"), company.started()
+    found = inspecting.chain(company.runtime, refund)
+    assert found == inspecting.chain(company.runtime, bill)
+    with pytest.raises(NotFound, match=f"{nothing_yet} is of refund, which bills nobody by the period"):
+        inspecting.chain(company.runtime, nothing_yet)
 
 
 # --- how much -------------------------------------------------------------------------------------------------------
@@ -314,6 +323,7 @@ def test_what_was_given_back_is_not_resolved_away(company: RefundCompany) -> Non
     company.work()
     assert company.instance(instance).end_events == ("refunded",)
     assert [row["amount"] for row in company.refunds()] == [500]
+    assert len(company.entries("i1", "charge_refunded")) == 1  # its history counts no refund twice
 
 
 def _without_outputs(outcome: Any) -> Any:
@@ -383,6 +393,117 @@ def test_when_the_service_does_not_answer_the_round_ends_soon(company: RefundCom
     keeper = Keeper(*[NoAnswer("no answer")] * 12)
     done = look_up(company, keeper)
     assert (len(keeper.asked), "no answer" in (done.failure or "")) == (10, True)
+
+
+def test_refunds_that_the_service_does_not_know_keep_nobody_from_the_others(company: RefundCompany, clock: TurnedClock) -> None:
+    company.charged()
+    for _ in range(11):
+        clock.advance(timedelta(seconds=1))
+        company.back.answers(refunded_to(RefundState.PENDING))
+        company.refunded("0.10")
+    clock.advance(timedelta(hours=1))
+    look_up(company, Keeper(*[NoAnswer("no such refund")] * 10))
+    clock.advance(timedelta(hours=1))
+    done = look_up(company, Keeper(RefundStanding(RefundState.SUCCEEDED), *[NoAnswer("no such refund")] * 10))
+    assert done.counts["succeeded"] == 1
+    assert company.refunds()[-1]["state"] == "succeeded"
+
+
+# --- refunds that the bank sends back -------------------------------------------------------------------------------
+
+SENT_BACK = RefundStanding(RefundState.FAILED, "lost_or_stolen_card")
+
+
+def test_a_refund_that_succeeded_is_asked_about_once_a_day_until_no_bank_sends_it_back_any_more(
+    company: RefundCompany, clock: TurnedClock
+) -> None:
+    company.charged()
+    company.refunded("2.00")
+    asked = []
+    for _ in range(100):
+        clock.advance(timedelta(hours=12))
+        keeper = Keeper(RefundStanding(RefundState.SUCCEEDED))
+        look_up(company, keeper)
+        asked.append(len(keeper.asked))
+    assert (sum(asked[:80]), sum(asked[80:]), max(asked)) == (26, 0, 1)  # 40 days, each look more than a day after the last
+    [row] = company.refunds()
+    assert (row["state"], company.entries("i1", "charge_refunded")[1:]) == ("succeeded", [])
+
+
+@pytest.mark.parametrize("by_chore", [True, False])
+def test_a_refund_that_was_sent_back_after_it_had_succeeded_calls_a_person_and_can_be_made_anew(
+    company: RefundCompany, clock: TurnedClock, by_chore: bool
+) -> None:
+    company.charged()
+    instance = company.refunded("2.00")
+    clock.advance(timedelta(days=9))
+    if by_chore:
+        look_up(company, Keeper(SENT_BACK))
+    else:
+        pending_refunds.look_up(company.runtime, Keeper(SENT_BACK), company.refunds()[0]["id"], "olivia")  # type: ignore[arg-type] # it asks nothing else
+    [row] = company.refunds()
+    assert (row["state"], row["problem"]) == ("failed", "lost_or_stolen_card")
+    [incident] = resolving.open_incidents(company.runtime)
+    assert (incident["instance"], "lost_or_stolen_card" in incident["reason"]) == (instance, True)
+    assert company.entries("i1", "charge_refund_failed")[0]["amount"] == 200
+    assert incident["commands"] == [f"run-process resolve {incident['id']} --reason TEXT"]
+    assert [inspecting.read_history(company.runtime, each)[1] for each in (instance, "i1")] == [None, None]
+    assert ledger.list_charges(company.runtime, {})[0]["refunded"] == 0
+    assert company.refund_state(company.refunded()) == "succeeded"
+    assert company.refunds()[-1]["amount"] == 500
+
+
+def test_what_a_person_said_of_a_refund_is_kept_when_it_is_asked_about(company: RefundCompany, clock: TurnedClock) -> None:
+    company.charged()
+    instance = broken_off(company)
+    resolving.resolve(company.runtime, "x1", "Seen there.", "olivia", Done({"refund_id": "re_seen"}))
+    clock.advance(timedelta(days=2))
+    look_up(company, Keeper(RefundStanding(RefundState.SUCCEEDED)))
+    assert company.details(instance)["refunds"][0]["problem"] == "settled by olivia: Seen there."
+
+
+def test_what_cannot_be_asked_about_is_refused_in_plain_words(company: RefundCompany) -> None:
+    company.charged()
+    key = company.details(company.refunded("2.00"))["refunds"][0]["id"]
+    with pytest.raises(NotFound, match="Expected the id of a refund"):
+        pending_refunds.look_up(company.runtime, None, "j999", "olivia")
+    with pytest.raises(ConfigurationInvalid, match="Expected a test key for Stripe"):
+        pending_refunds.look_up(company.runtime, None, key, "olivia")
+    with pytest.raises(DataRefused, match="No such refund"):
+        pending_refunds.look_up(company.runtime, Keeper(NoAnswer("No such refund")), key, "olivia")  # type: ignore[arg-type] # it asks nothing else
+    doubtful = company.details(broken_off(company))["refunds"][0]["id"]
+    with pytest.raises(DataRefused, match="Expected a refund that was made at Stripe"):
+        pending_refunds.look_up(company.runtime, None, doubtful, "olivia")
+
+
+# --- what a person says that the ledger can't count ------------------------------------------------------------------
+
+
+def broken_off(company: RefundCompany) -> str:
+    """A refund whose outcome nobody knows any more, with an incident."""
+    company.back.answers(refunded_to(RefundState.SUBMITTING))
+    return company.refunded("1.00")
+
+
+def test_a_refund_that_was_never_begun_is_not_taken_for_made(company: RefundCompany) -> None:
+    company.charged()
+    company.back.answers(Fatal("There is no key."))
+    instance = company.refunded("2.00")
+    with pytest.raises(DataRefused, match=r"Expected a refund that was begun.*--error refund_refused"):
+        resolving.resolve(company.runtime, "x1", "Done by hand.", "olivia", Done({"refund_id": "re_hand"}))
+    resolving.resolve(company.runtime, "x1", "Paid by transfer.", "olivia", Ended("refund_refused"))
+    assert (company.task(instance).flow_node, company.refunds()) == ("settle_refusal", [])
+
+
+def test_one_refund_at_stripe_stands_for_one_of_ours(company: RefundCompany) -> None:
+    company.charged()
+    company.refunded("2.00")
+    made = company.refunds()[0]
+    broken_off(company)
+    with pytest.raises(DataRefused, match=f"that of {made['id']}"):
+        resolving.resolve(company.runtime, "x1", "Seen there.", "olivia", Done({"refund_id": made["refund"]}))
+    resolving.resolve(company.runtime, "x1", "Seen there.", "olivia", Done({"refund_id": "re_other"}))
+    assert [row["refund"] for row in company.refunds()] == [made["refund"], "re_other"]
 
 
 # --- a deadline on a refund -----------------------------------------------------------------------------------------

@@ -13,7 +13,8 @@ from connectors.registry import ConnectorSettings, build_connectors
 from connectors.stripe.rate import MOST
 from connectors.stripe_sandbox import Sandbox, start_sandbox
 from engine.clock import TurnedClock
-from engine.services import coverage, working
+from engine.connector import RefundStanding, RefundState
+from engine.services import coverage, pending_refunds, resolving, working
 from engine.services.reconciling import reconcile
 from engine.services.runtime import Runtime
 from tests.builders.stripe_company import DECLINED, KEY, StripeCompany
@@ -79,6 +80,24 @@ def test_a_credit_that_names_a_month_gives_its_charge_back(company: StripeCompan
     assert company.instance(november).state == "completed"
     assert [request.parameters.template for request in email_send.requests] == ["charged", "credited"]  # type: ignore[attr-defined]
     assert reconcile(company.runtime, company.process, OCTOBER).findings == ()
+
+
+def test_a_credit_that_the_bank_sends_back_is_unresolved_until_somebody_says_what_they_did(company: StripeCompany) -> None:
+    november = in_november(company, "-20.00", refund_month=OCTOBER)
+    [key] = [refund["id"] for refund in company.details(november)["refunds"]]
+
+    class Bank:
+        livemode = False
+
+        def refund(self, _: str) -> RefundStanding:
+            return RefundStanding(RefundState.FAILED, "lost_or_stolen_card")
+
+    pending_refunds.look_up(company.runtime, Bank(), key, "olivia")  # type: ignore[arg-type] # it asks nothing else
+    [row] = coverage.coverage(company.runtime, company.process, "2026-11")
+    assert (row.state, row.command) == ("unresolved", "run-process resolve x1 --reason TEXT")
+    resolving.resolve(company.runtime, "x1", "Paid by bank transfer.", "olivia")
+    [row] = coverage.coverage(company.runtime, company.process, "2026-11")
+    assert (row.state, row.settled) == ("credited", True)
 
 
 def test_a_credit_that_cannot_be_given_back_is_issued_by_hand(company: StripeCompany) -> None:

@@ -219,6 +219,7 @@ def test_a_refund_that_stripe_did_not_make(state: RefundState, record: RefundSta
     stripes = [refund_record("ann", state=record)] if record is not None else []
     found = only(ours(charge("ann"), refund("ann", state=state)), theirs(payment("ann"), *stripes))
     assert (found.kind, found.charge_key, found.theirs and found.theirs.state) == ("refund_missing", key_of("ann"), record)
+    assert ("run-process refunds --look-up refund_ann" in found.message) == (record is not None)
 
 
 @pytest.mark.parametrize("changes", [{"amount": 1_999}, {"currency": "EUR"}, {"payment": "pi_other"}])

@@ -268,6 +268,26 @@ def test_a_boundary_event_that_was_not_taken_sets_nothing() -> None:
     assert "receipt" not in Play(CHARGE).start(amount=1).fail("charge", "declined").data
 
 
+@pytest.mark.parametrize(
+    ("caught", "event"),
+    [
+        (("e_odd", "e_declined", None), "by_e_odd"),  # the code itself
+        (("e_declined", None), "by_e_declined"),  # an older diagram knows the general code alone
+        ((None,), "by_None"),
+        (("e_odd",), "by_e_odd"),
+    ],
+)
+def test_an_error_is_caught_by_its_own_code_else_by_the_general_one_else_by_what_catches_all(
+    caught: tuple[str | None, ...], event: str
+) -> None:
+    events = [boundary(f"by_{error}", "charge", error, 'camunda:errorCodeVariable="receipt"') for error in caught]
+    ways = [f"by_{error} -> end" for error in caught]
+    drawn = executable_of(start(), service("charge", {}, {}), *events, end(), flows("start -> charge -> end", *ways))
+    play = Play(drawn).start().fail("charge", "odd", general="declined")
+    assert play.path[0] == event
+    assert play.data["receipt"] == ("declined" if event == "by_e_declined" else "odd")
+
+
 def test_an_error_that_nothing_catches_changes_nothing() -> None:
     bare = executable_of(
         start(),

@@ -133,6 +133,7 @@ def test_a_declined_card_is_a_bpmn_error_and_only_the_ledger_knows_why(shop: Sho
     outcome = shop.work()
     assert isinstance(outcome, BusinessError)
     assert (outcome.code, outcome.message) == (code, "The card was declined.")
+    assert "card_declined" in (outcome.code, outcome.general)  # what diagrams catch that know of no soft declines
     assert (shop.row.state, shop.row.reason) == (ChargeState.DECLINED, reason)
     assert shop.taken == (0, {})
 
