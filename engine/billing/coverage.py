@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from engine.billing.roster import RosterEvent, Standing, standing_in
-from engine.billing.situation import Before, ChargeFact, IncidentFact, InstanceFact, Situation
+from engine.billing.situation import Before, ChargeFact, IncidentFact, InstanceFact, Situation, WorkFact
 from engine.model.identifiers import Kind, format_id
 
 
@@ -214,14 +214,21 @@ def _active(of: Situation, row: CoverageRow, instance: InstanceFact) -> Coverage
         row.reason = f"{task.name}: {whose}" + (", overdue" if row.overdue else "")
         row.command = f"run-process tasks {row.task}"
     elif work:
-        next_ = min(work, key=lambda each: each.next_at)
-        row.state, row.since = CoverageState.WAITING, next_.since
-        after = f" after {next_.problem}" if next_.problem else ""
-        row.reason = f"{next_.what}: next at {next_.next_at:%Y-%m-%d %H:%MZ}{after}"
+        _waiting(row, work)
     else:
-        row.reason = "nothing moves it on: it has neither task nor job nor timer"
+        row.reason = "nothing moves it on: it has neither task nor job nor timer, and waits for no message"
         row.command = f"run-process cancel {row.instance} --reason TEXT"
     return row
+
+
+def _waiting(row: CoverageRow, work: Sequence[WorkFact]) -> None:
+    timed = sorted((each.next_at, number) for number, each in enumerate(work) if each.next_at is not None)
+    first = work[timed[0][1]] if timed else min(work, key=lambda each: each.since)
+    others = [each.what for each in work if each.next_at is None and each is not first]
+    row.state, row.since = CoverageState.WAITING, first.since
+    after = f" after {first.problem}" if first.problem else ""
+    when = f": next at {first.next_at:%Y-%m-%d %H:%MZ}{after}" if first.next_at is not None else ""
+    row.reason = f"{first.what}{when}" + (f"; {', '.join(others)}" if others else "")
 
 
 # --- without one -----------------------------------------------------------------------------------------------------

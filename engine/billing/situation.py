@@ -52,11 +52,13 @@ class TaskFact:
 
 @dataclass(slots=True)
 class WorkFact:
-    """A job that waits or runs, or a timer: `what` names it, `next_at` is when it goes on."""
+    """A job that waits or runs, a timer, or a message or signal that is waited for: `what` names it, `next_at` is when it goes
+    on, None where nobody knows when it comes.
+    """
 
     what: str
     since: datetime
-    next_at: datetime
+    next_at: datetime | None
     problem: str | None
 
 

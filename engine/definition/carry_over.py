@@ -119,6 +119,15 @@ class CarryOverMap:
         return str(value)
 
 
+def kept_apart(carry_over: CarryOverMap, task: str, people: Mapping[str, tuple[str, ...]], user: str) -> str | None:
+    """The user task that `user` has done in this instance and that a control keeps apart from `task`; None where there is none.
+
+    `people` maps user tasks to those who completed them.
+    """
+    apart = (control.tasks for control in carry_over.controls if isinstance(control, DifferentPeople) and task in control.tasks)
+    return next((other for tasks in apart for other in tasks if other != task and user in people.get(other, ())), None)
+
+
 # --- the hand-over --------------------------------------------------------------------------------------------------
 
 

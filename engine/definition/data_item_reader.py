@@ -45,17 +45,21 @@ def read_items(node: YamlNode, report: Report) -> dict[str, DataItem | None]:
     return items
 
 
-def _check_name(key: YamlScalar, report: Report) -> None:
-    name = key.text
+def name_trouble(name: str) -> tuple[str, str] | None:
+    """Why a data item can't have this name, and what to do about it; None where it can."""
     if not _NAME.fullmatch(name):
-        found, remedy = f"{shown(name)} is not one", "use up to 64 ASCII letters, digits and _, a letter first"
-    elif name in EXPONENTS:
-        found, remedy = f"{name} is a currency code", "use another name, as in currency"
-    elif name in _RESERVED:
-        found, remedy = f"{name} has a meaning of its own", "use another name"
-    else:
-        return
-    report.add("item-name", key.position, f"Expected the name of a data item, but {found}. Do: {remedy}.")
+        return f"{shown(name)} is not one", "use up to 64 ASCII letters, digits and _, a letter first"
+    if name in EXPONENTS:
+        return f"{name} is a currency code", "use another name, as in currency"
+    if name in _RESERVED:
+        return f"{name} has a meaning of its own", "use another name"
+    return None
+
+
+def _check_name(key: YamlScalar, report: Report) -> None:
+    if trouble := name_trouble(key.text):
+        found, remedy = trouble
+        report.add("item-name", key.position, f"Expected the name of a data item, but {found}. Do: {remedy}.")
 
 
 def _read_item(key: YamlScalar, node: YamlNode, report: Report) -> DataItem | None:

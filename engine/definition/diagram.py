@@ -11,7 +11,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from engine.definition.call import Call
+from engine.definition.collaboration_reader import Collaboration
+from engine.definition.decisions.business_rule import BusinessRule
 from engine.definition.finding import Position
+from engine.definition.repetition import Repetition
+from engine.definition.silence_reader import Silence
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +39,11 @@ class FormField:
 @dataclass(frozen=True, slots=True)
 class EventDefinition:
     """What an event waits for or throws. `kind` is `message`, `error`, `timer`, `signal`, `escalation`, `terminate`,
-    `conditional`, `link`, `cancel` or `compensate`. `reference` is the attribute as written (`messageRef`...); `name` the
-    resolved message, signal or link name; `code` the resolved error or escalation code; `text` a timer's or condition's
-    text; `timer` what a timer's text is: `date`, `duration` or `cycle` (None where there is none, or more than one). None
-    where the file does not say or does not resolve. `code_variable`, `message_variable`: `camunda:` attributes
-    naming the data items that take an error's code and message.
+    `conditional`, `link`, `cancel` or `compensate`; the message of a send task or receive task counts as one. `reference` is
+    the attribute as written (`messageRef`...); `name` the resolved message, signal or link name; `code` the resolved error or
+    escalation code; `text` a timer's or condition's text; `timer` what a timer's text is: `date`, `duration` or `cycle` (None
+    where there is none, or more than one). None where the file does not say or does not resolve. `code_variable`,
+    `message_variable`: `camunda:` attributes naming the data items that take an error's code and message.
     """
 
     kind: str
@@ -84,6 +89,7 @@ class FlowNode:
     attached_to: str | None = None
     interrupting: bool = True
     unless_claimed: str | None = None  # the extension property of a boundary timer, as written
+    correlation_key: str | None = None  # the extension property of what throws or catches a message, as written
     due: str | None = None  # camunda:dueDate
     fields: tuple[FormField, ...] = ()
     service_type: str | None = None  # camunda:type
@@ -92,7 +98,10 @@ class FlowNode:
     outputs: tuple[Parameter, ...] = ()
     script: str | None = None
     script_format: str | None = None
-    called: str | None = None  # calledElement of a call activity
+    call: Call | None = None  # what a call activity calls
+    triggered_by_event: bool = False  # an event sub-process
+    business_rule: BusinessRule | None = None  # what a business rule task asks
+    repetition: Repetition | None = None  # how often an activity is done, where it is marked
     documentation: str | None = None
     unsupported: tuple[str, ...] = ()
 
@@ -137,7 +146,13 @@ class Process:
 
     @cached_property
     def _outgoing(self) -> Mapping[str, tuple[SequenceFlow, ...]]:
-        return self._grouped(lambda flow: flow.source)
+        return {node: self._as_listed(node, flows) for node, flows in self._grouped(lambda flow: flow.source).items()}
+
+    def _as_listed(self, node: str, flows: tuple[SequenceFlow, ...]) -> tuple[SequenceFlow, ...]:
+        """In the order in which the node lists them: modelers keep it when they save, and put the flows themselves in another."""
+        listed = self.nodes[node].outgoing if node in self.nodes else ()
+        places = {flow: place for place, flow in enumerate(listed)}
+        return tuple(sorted(flows, key=lambda flow: places.get(flow.id, len(places))))
 
     @cached_property
     def _incoming(self) -> Mapping[str, tuple[SequenceFlow, ...]]:
@@ -157,8 +172,22 @@ class Process:
                 attached.setdefault(node.attached_to, []).append(node)
         return {key: tuple(nodes) for key, nodes in attached.items()}
 
+    @cached_property
+    def _scopes(self) -> Mapping[str | None, tuple[FlowNode, ...]]:
+        scopes: dict[str | None, list[FlowNode]] = {}
+        for node in self.nodes.values():
+            scopes.setdefault(node.scope, []).append(node)
+        return {key: tuple(nodes) for key, nodes in scopes.items()}
+
+    def nodes_in(self, scope: str | None) -> tuple[FlowNode, ...]:
+        """What is drawn right inside a sub-process, or with None right inside the process."""
+        return self._scopes.get(scope, ())
+
     def flows_from(self, node: str) -> tuple[SequenceFlow, ...]:
-        """The arrows that leave a node, in document order."""
+        """The arrows that leave a node, in the order in which it lists them (`<outgoing>`), others after these in document order.
+
+        Conditions are evaluated in this order.
+        """
         return self._outgoing.get(node, ())
 
     def flows_to(self, node: str) -> tuple[SequenceFlow, ...]:
@@ -180,9 +209,14 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class Diagram:
-    """A whole file. `duplicates` are ids that stand more than once (id, position of the second)."""
+    """A whole file. `duplicates` are ids that stand more than once (id, position of the second). `without_effect` are settings
+    that are read past although an author may rely on them: their names, and where they stand.
+    """
 
     file: str
     processes: tuple[Process, ...]
     duplicates: tuple[tuple[str, Position], ...] = ()
     other_elements: tuple[tuple[str, Position], ...] = ()  # top-level elements that change meaning and aren't modelled
+    collaboration: Collaboration = field(default_factory=Collaboration)
+    silences: tuple[Silence, ...] = ()
+    without_effect: tuple[tuple[str, Position], ...] = ()

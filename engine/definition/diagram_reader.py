@@ -26,12 +26,14 @@ from engine.definition.bpmn_xml import (
     text_of,
     words,
 )
+from engine.definition.collaboration_reader import read_collaboration
 from engine.definition.diagram import Diagram, FlowNode, Lane, Process, SequenceFlow
 from engine.definition.event_reader import Declarations
-from engine.definition.extension_reader import unsupported_extensions
+from engine.definition.extension_reader import settings_without_effect, unsupported_extensions
 from engine.definition.finding import Finding, Position, Severity
 from engine.definition.node_reader import read_node
 from engine.definition.safe_xml import Document, read_document
+from engine.definition.silence_reader import read_silences
 from engine.errors import DefinitionInvalid
 
 if TYPE_CHECKING:
@@ -86,7 +88,15 @@ class _Reader:
 
     def diagram(self) -> Diagram:
         processes = tuple(self._process(each) for each in children(self._root, "process"))
-        return Diagram(self._document.file, processes, tuple(self._duplicates), tuple(self._other_elements()))
+        return Diagram(
+            self._document.file,
+            processes,
+            tuple(self._duplicates),
+            tuple(self._other_elements()),
+            read_collaboration(self._document),
+            tuple(read_silences(self._document, self._name_of)),
+            tuple(self._without_effect()),
+        )
 
     # ids ............................................................................................................
 
@@ -108,6 +118,11 @@ class _Reader:
             numbered = (f"{prefix}_{number}" for number in self._numbers.setdefault(prefix, count(1)))
             self._made_up[element] = next(name for name in numbered if name not in self._ids)
         return self._made_up[element]
+
+    def _name_of(self, element: _Element) -> str:
+        """The id by which findings name an element."""
+        kind = kind_of(element) or "element"
+        return self._id(element, {"sequenceFlow": "flow"}.get(kind, kind))
 
     # a process ......................................................................................................
 
@@ -171,6 +186,10 @@ class _Reader:
     def _other_elements(self) -> Iterator[tuple[str, Position]]:
         for name, element in self._other():
             yield name, self._document.position(element)
+
+    def _without_effect(self) -> Iterator[tuple[str, Position]]:
+        for element in self._root.iter(f"{{{BPMN}}}*"):
+            yield from ((name, self._document.position(element)) for name in settings_without_effect(element))
 
     def _other(self) -> Iterator[tuple[str, _Element]]:
         root = self._root

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from engine.definition.safe_xml import Document
 
 _SUFFIX = "EventDefinition"
+_MESSAGE_TASKS = frozenset({"sendTask", "receiveTask"})
 _TIMES = {"timeDate": "date", "timeDuration": "duration", "timeCycle": "cycle"}
 
 
@@ -41,8 +42,17 @@ class Declarations:
 
 
 def read_events(element: _Element, document: Document, declarations: Declarations) -> tuple[EventDefinition, ...]:
-    """The event definitions inside an event, in document order."""
+    """The event definitions inside an event, in document order; the message of a send task or receive task."""
+    if (kind_of(element) or "") in _MESSAGE_TASKS:
+        return tuple(_message_of(element, document, declarations))
     return tuple(_read_event(each, document, declarations) for each in _definitions(element))
+
+
+def _message_of(task: _Element, document: Document, declarations: Declarations) -> Iterator[EventDefinition]:
+    """A task refers to its message itself; it has no event definition (BPMN 2.0.2, 10.3.3)."""
+    if to := reference(task, "messageRef"):
+        name, _ = declarations.resolve("message", to)
+        yield EventDefinition(kind="message", position=document.position(task), reference=to, name=name)
 
 
 def unsupported_in_events(element: _Element) -> Iterator[str]:

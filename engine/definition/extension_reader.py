@@ -22,6 +22,7 @@ from engine.definition.bpmn_xml import (
     text_of,
     words,
 )
+from engine.definition.call_reader import why_unsupported
 from engine.definition.diagram import FormField, Parameter
 
 if TYPE_CHECKING:
@@ -34,13 +35,31 @@ _HARMLESS_ATTRIBUTES = words(
     "async asyncBefore asyncAfter exclusive jobPriority taskPriority historyTimeToLive versionTag isStartableInTasklist "
     "modelerTemplate modelerTemplateVersion modelerTemplateIcon diagramRelationId"
 )
+_ASYNCHRONOUS = ("async", "asyncBefore", "asyncAfter")
+_ORDER = ("jobPriority", "taskPriority")
 _HARMLESS_ELEMENTS = frozenset({"properties", "property"})
 _READ_ATTRIBUTES = {
     "userTask": frozenset({"candidateGroups", "dueDate"}),
     "serviceTask": frozenset({"type", "topic"}),
+    "sendTask": frozenset({"type", "topic"}),
+    "businessRuleTask": frozenset({"decisionRef", "decisionRefBinding", "mapDecisionResult", "resultVariable"}),
     "errorEventDefinition": frozenset({"errorCodeVariable", "errorMessageVariable"}),
+    "escalationEventDefinition": frozenset({"escalationCodeVariable"}),
+    "multiInstanceLoopCharacteristics": frozenset({"collection", "elementVariable"}),
+    "callActivity": frozenset({"calledElementBinding", "calledElementVersion"}),
 }
-_READ_ELEMENTS = {"userTask": frozenset({"formData"}), "serviceTask": frozenset({"inputOutput"})}
+_READ_ELEMENTS = {
+    "userTask": frozenset({"formData"}),
+    "callActivity": frozenset({"in", "out"}),
+    # what a job is given and gives, what goes along with a message, and where it goes to
+    **dict.fromkeys(
+        words(
+            "serviceTask sendTask receiveTask businessRuleTask startEvent intermediateCatchEvent intermediateThrowEvent "
+            "boundaryEvent endEvent"
+        ),
+        frozenset({"inputOutput"}),
+    ),
+}
 _READ_CONSTRAINTS = frozenset({"required", "readonly"})
 
 
@@ -69,6 +88,9 @@ def _unsupported_element(element: _Element, kind: str) -> Iterator[str]:
         yield f"{DIALECTS[namespace]}:{local}"
     elif local == "formData":
         yield from _unsupported_in_form(element)
+    elif local in ("in", "out"):
+        if (setting := why_unsupported(element)) is not None:
+            yield f"camunda:{local} {setting}"
     else:
         yield from _unsupported_in_parameters(element)
 
@@ -91,6 +113,16 @@ def _unsupported_in_parameters(parameters: _Element) -> Iterator[str]:
     for parameter in elements(parameters):
         for inner in elements(parameter):
             yield f"camunda:{names(inner)[1]}"
+
+
+def settings_without_effect(element: _Element) -> Iterator[str]:
+    """Settings of an element that an author may rely on and that do nothing here, by their names. What modelers write by
+    themselves isn't among them.
+    """
+    yield from (f"camunda:{name}" for name in _ASYNCHRONOUS if attribute(element, name, CAMUNDA) == "true")
+    yield from (f"camunda:{name}" for name in _ORDER if attribute(element, name, CAMUNDA))
+    if attribute(element, "exclusive", CAMUNDA) == "false":
+        yield "camunda:exclusive"
 
 
 def read_form(element: _Element, document: Document) -> tuple[FormField, ...]:
@@ -131,8 +163,10 @@ def _condition_of(field: _Element, name: str) -> str | None:
 
 
 def read_inputs(element: _Element, document: Document) -> tuple[Parameter, ...]:
-    """`camunda:inputParameter`s in order."""
-    return _parameters(element, "inputParameter", document)
+    """`camunda:inputParameter`s in order. An empty one gives nothing, as in Camunda 7, where it is null: that is how the modeler
+    writes what an element template leaves open.
+    """
+    return tuple(each for each in _parameters(element, "inputParameter", document) if each.text)
 
 
 def read_outputs(element: _Element, document: Document) -> tuple[Parameter, ...]:

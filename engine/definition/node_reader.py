@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from engine.definition.bpmn_xml import (
-    ACTIVITIES,
     CAMUNDA,
     FLOW_NODES,
     SUB_PROCESSES,
@@ -20,9 +19,12 @@ from engine.definition.bpmn_xml import (
     text_of,
     words,
 )
+from engine.definition.call_reader import read_call
+from engine.definition.decisions.business_rule import read_business_rule
 from engine.definition.diagram import FlowNode
 from engine.definition.event_reader import Declarations, read_events, unsupported_in_events
 from engine.definition.extension_reader import read_form, read_inputs, read_outputs, read_property, unsupported_extensions
+from engine.definition.repetition_reader import MARKERS, read_repetition
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -66,6 +68,7 @@ def read_node(
         attached_to=reference(element, "attachedToRef"),
         interrupting=is_true(element, "isInterrupting" if kind == "startEvent" else "cancelActivity", default=True),
         unless_claimed=read_property(element, "unless_claimed"),
+        correlation_key=read_property(element, "correlation_key"),
         due=attribute(element, "dueDate", CAMUNDA),
         fields=read_form(element, document),
         service_type=attribute(element, "type", CAMUNDA),
@@ -74,7 +77,10 @@ def read_node(
         outputs=read_outputs(element, document),
         script=child_text(element, "script"),
         script_format=attribute(element, "scriptFormat"),
-        called=attribute(element, "calledElement"),
+        call=read_call(element, document) if kind == "callActivity" else None,
+        triggered_by_event=is_true(element, "triggeredByEvent"),
+        business_rule=read_business_rule(element, kind),
+        repetition=read_repetition(element, document),
         documentation=child_text(element, "documentation"),
         unsupported=tuple(dict.fromkeys(_unsupported(element, kind))),
     )
@@ -82,7 +88,7 @@ def read_node(
 
 def _unsupported(element: _Element, kind: str) -> Iterator[str]:
     yield from _unsupported_attributes(element, kind)
-    known = _READ_CHILDREN | _DRAWING_ONLY | (_INSIDE_SUB_PROCESS if kind in SUB_PROCESSES else frozenset())
+    known = _READ_CHILDREN | _DRAWING_ONLY | MARKERS | (_INSIDE_SUB_PROCESS if kind in SUB_PROCESSES else frozenset())
     for child in elements(element):
         local = kind_of(child)
         if local and local not in known and not local.endswith("EventDefinition"):
@@ -95,11 +101,11 @@ def _unsupported_attributes(element: _Element, kind: str) -> Iterator[str]:
     for name in ("startQuantity", "completionQuantity"):
         if (attribute(element, name) or "1") != "1":
             yield name
-    for name in ("isForCompensation", "parallelMultiple", "triggeredByEvent"):
+    for name in ("isForCompensation", "parallelMultiple", "instantiate"):
         if is_true(element, name):
             yield name
-    if kind in ACTIVITIES and attribute(element, "default"):
-        yield "default"
+    if attribute(element, "eventGatewayType") == "Parallel":
+        yield "eventGatewayType"
     groups = attribute(element, "candidateGroups", CAMUNDA) or ""
     if "," in groups or "${" in groups:
         yield "camunda:candidateGroups"

@@ -6,10 +6,13 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from shlex import quote
 from types import MappingProxyType
 
 from engine.definition.carry_over import CarryOverMap
 from engine.definition.carry_over_reader import read_carry_over
+from engine.definition.decisions.decision import Decision
+from engine.definition.decisions.deployed import Decisions, decisions_of
 from engine.definition.diagram import Diagram, FlowNode, Process
 from engine.definition.diagram_reader import read_diagram
 from engine.definition.finding import Finding, Position, Severity
@@ -43,6 +46,23 @@ class ProcessDefinition:
         """The files beside the diagram and the map, named as connectors see them: `mail/charged.txt`."""
         stem = next(name for name in self.files if name.endswith(DIAGRAM_SUFFIX)).removesuffix(DIAGRAM_SUFFIX)
         return resources_of(stem, self.files)
+
+    @cached_property
+    def decisions(self) -> Decisions:
+        """The decision tables beside the diagram, in `NAME.decisions/`."""
+        stem = next(name for name in self.files if name.endswith(DIAGRAM_SUFFIX) and "/" not in name).removesuffix(DIAGRAM_SUFFIX)
+        return decisions_of(stem, self.files)
+
+    def decision_of(self, task: FlowNode) -> Decision:
+        """What a business rule task asks. Raises DefinitionInvalid where there is none that can be read."""
+        wanted = (task.business_rule and task.business_rule.decision) or ""
+        if wanted not in self.decisions.by_id:
+            raise DefinitionInvalid(
+                f"Expected the decision {wanted!r} for {task.id!r} beside the diagram, but there is none that can be read. "
+                "Do: run-process check, correct it, and deploy it again.",
+                self.decisions.problems,
+            )
+        return self.decisions.by_id[wanted]
 
     def message_start_event(self) -> FlowNode | None:
         """The start event that the hand-over message starts; None where there is none, or no hand-over."""
@@ -120,7 +140,8 @@ def _stem(files: Mapping[str, bytes]) -> str:
         raise _refused(
             "carry-over-map-missing",
             diagrams[0],
-            f"Expected the carry-over map {stem}{MAP_SUFFIX} beside the diagram, but there is none. Do: write it.",
+            f"Expected the carry-over map {stem}{MAP_SUFFIX} beside the diagram, but there is none. "
+            f"Do: run-process init --from {quote(diagrams[0])} writes a first one; decide in it.",
         )
     known = {diagrams[0], stem + MAP_SUFFIX}
     for name in sorted(files):

@@ -21,13 +21,19 @@ class InstanceState:
     """One instance between two steps.
 
     `start` is the id of the start event it began at. `tokens` is what the token game saved, plain JSON. `data` holds the
-    data items that have a value. `people` maps a user task's id to those who completed it, in order.
+    data items that have a value. `people` maps a user task's id to those who completed it, in order. `own` maps the tokens of
+    user tasks to the values that are theirs alone, one of several instances of an activity.
     """
 
     start: str
     tokens: list[Value]
     data: Mapping[str, Value] = field(default_factory=dict)
     people: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    own: Mapping[int, Mapping[str, Value]] = field(default_factory=dict)
+
+    def data_at(self, token: int) -> Mapping[str, Value]:
+        """The data as the form of a user task shows it."""
+        return {**self.data, **self.own[token]} if token in self.own else self.data
 
     def completed_by(self, flow_node: str) -> str | None:
         """Who completed this user task last."""
@@ -43,6 +49,8 @@ def dump_state(state: InstanceState) -> str:
         "data": dict(state.data),
         "people": {node: list(users) for node, users in state.people.items()},
     }
+    if state.own:
+        stored["own"] = {str(token): dict(values) for token, values in state.own.items()}
     return json.dumps(stored, ensure_ascii=True, separators=(",", ":"))
 
 
@@ -60,8 +68,9 @@ def load_state(text: str) -> InstanceState:
         )
     try:
         people = {node: tuple(users) for node, users in stored["people"].items()}
-        return InstanceState(stored["start"], stored["tokens"], stored["data"], people)
-    except (KeyError, AttributeError, TypeError) as error:
+        own = {int(token): values for token, values in stored.get("own", {}).items()}
+        return InstanceState(stored["start"], stored["tokens"], stored["data"], people, own)
+    except (KeyError, AttributeError, TypeError, ValueError) as error:
         raise _damaged() from error
 
 

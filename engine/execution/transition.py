@@ -60,7 +60,39 @@ class FireTimer:
     token: int
 
 
-Trigger: TypeAlias = Start | CompleteUserTask | CompleteJob | FailJob | FireTimer
+@dataclass(frozen=True, slots=True)
+class Receive:
+    """A message or signal that the token waits for has come; `values` are what it brings, by the names its sender gave them."""
+
+    token: int
+    values: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CompleteCall:
+    """The instance that a call activity has started is over. `data` are its data items, of which the call activity takes what it
+    names; `currencies` maps those that are amounts of money to their currency.
+    """
+
+    token: int
+    data: Mapping[str, Value] = field(default_factory=dict)
+    currencies: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FailCall:
+    """The instance that a call activity has started ended by an error that nothing caught there. Where nothing catches it at the
+    call activity or around it either, the calling instance ends by it too.
+    """
+
+    token: int
+    code: str
+    message: str
+
+
+Happening: TypeAlias = CompleteUserTask | CompleteJob | FailJob | FireTimer | Receive | CompleteCall | FailCall
+"""What comes to a token that waits."""
+Trigger: TypeAlias = Start | Happening
 
 # --- effects --------------------------------------------------------------------------------------------------------
 
@@ -122,29 +154,112 @@ class TimerClosed:
 
 @dataclass(frozen=True, slots=True)
 class MessageThrown:
-    """A throw event or message end event was passed; the data is as it stood then."""
+    """A message was thrown. For the hand-over, `data` are all data items as they stood then; for any other message what its
+    thrower names, and nothing else. `key` is the correlation key, None for the hand-over.
+    """
 
     flow_node: str
     message: str
     data: Mapping[str, Value]
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignalThrown:
+    """A signal was thrown, to whoever waits for it at this moment."""
+
+    flow_node: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionOpened:
+    """A message (`kind` is `message`) or signal (`signal`) is waited for. Of messages of this name, it is the one with this
+    correlation key; a signal has none.
+    """
+
+    token: int
+    flow_node: str
+    kind: str
+    name: str
+    key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionClosed:
+    """A message or signal is no longer waited for: it was `received`, or else the wait was withdrawn by the diagram."""
+
+    token: int
+    flow_node: str
+    received: bool
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceCalled:
+    """A call activity starts an instance of another process. `binding` and `version` say in which version; `data` are its first
+    data items by their names there, `currencies` what those are in that are amounts of money.
+    """
+
+    token: int
+    flow_node: str
+    process: str
+    binding: str
+    version: int | None
+    data: Mapping[str, Value]
+    currencies: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CallClosed:
+    """A call activity no longer waits for the instance that it started: that has ended (`returned`), or else is to be ended,
+    with everything that it waits for.
+    """
+
+    token: int
+    flow_node: str
+    returned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorNotCaught:
+    """An error that an end event threw, or that came out of a call activity, is caught by nothing around it, so the instance
+    ends; whoever called it gets the error, else a person must know.
+    """
+
+    flow_node: str
+    code: str
 
 
 @dataclass(frozen=True, slots=True)
 class InstanceCompleted:
-    """No token is left. `end_events` are those that were reached in this step."""
+    """No token is left. `end_events` are those that were reached in this step, outside of sub-processes."""
 
     end_events: tuple[str, ...]
 
 
 Effect: TypeAlias = (
-    UserTaskOpened | UserTaskClosed | JobCreated | JobClosed | TimerStarted | TimerClosed | MessageThrown | InstanceCompleted
+    UserTaskOpened
+    | UserTaskClosed
+    | JobCreated
+    | JobClosed
+    | TimerStarted
+    | TimerClosed
+    | SubscriptionOpened
+    | SubscriptionClosed
+    | InstanceCalled
+    | CallClosed
+    | MessageThrown
+    | SignalThrown
+    | ErrorNotCaught
+    | InstanceCompleted
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """A move: the state after it, what it asks for, in order, and the flow nodes passed on the way."""
+    """A move: the state after it, what it asks for, in order, and the flow nodes and sequence flows passed on the way."""
 
     state: InstanceState
     effects: tuple[Effect, ...]
     path: tuple[str, ...]
+    flows: tuple[str, ...] = ()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from engine.expressions.grammar import read_expression
 from engine.expressions.interpreter import Scope, evaluate, truth
 from engine.expressions.source import Source, invalid
+from engine.expressions.study import Study, study_expression
 from engine.expressions.tokens import closing_brace
 from engine.expressions.values import ValueRefused, copied, text_of
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from engine.connector import Value
+    from engine.expressions.kinds import Kinds
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,11 @@ class _Parsed:
     flow_nodes: frozenset[str] = field(compare=False)
     _source: Source = field(compare=False, repr=False)
     _tree: ast.expr = field(compare=False, repr=False)
+
+    @property
+    def takes_entries(self) -> bool:
+        """Whether it takes entries out of lists, dictionaries or texts with [ ]."""
+        return any(isinstance(node, ast.Subscript) for node in ast.walk(self._tree))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,10 @@ class Expression(_Parsed):
         except ValueRefused as refused:
             raise self._source.failed(self._tree, str(refused)) from None
 
+    def study(self, names: Mapping[str, Kinds]) -> Study:
+        """What can be told of it without data, where data items have these kinds."""
+        return study_expression(self._source, self._tree, names)
+
 
 @dataclass(frozen=True, slots=True)
 class Condition(_Parsed):
@@ -64,6 +75,10 @@ class Condition(_Parsed):
         being there. `completed_by` as for expressions.
         """
         return truth(self._tree, Scope(self._source, data, completed_by))
+
+    def study(self, names: Mapping[str, Kinds]) -> Study:
+        """What can be told of it without data, where data items have these kinds."""
+        return study_expression(self._source, self._tree, names)
 
 
 def parse_expression(text: str) -> Expression:

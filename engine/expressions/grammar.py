@@ -41,6 +41,28 @@ _OTHER_WORDS: Final = MappingProxyType(
         "NOT": "not",
     }
 )
+_METHODS: Final = MappingProxyType(
+    {
+        "equals": "== to compare, as in a == b",
+        "equalsIgnoreCase": "lower(a) == lower(b)",
+        "isEmpty": 'a == "", or a is None',
+        "isBlank": 'strip(a) == "", or a is None',
+        "size": "len(a)",
+        "length": "len(a)",
+        "startsWith": "starts_with(a, b)",
+        "endsWith": "ends_with(a, b)",
+        "includes": "contains(a, b)",
+        "indexOf": "contains(a, b)",
+        "toLowerCase": "lower(a)",
+        "toUpperCase": "upper(a)",
+        "trim": "strip(a)",
+        "toString": "str(a)",
+        "intValue": "the data item's name alone",
+        "compareTo": "a < b, a == b or a > b",
+        "getVariable": "the data item's name alone",
+        "setVariable": "name = value in a script task",
+    }
+)
 _BETWEEN: Final = frozenset(["and", "or", "in", "is", "if", "else"])
 _REFUSED: Final = MappingProxyType(
     {
@@ -208,7 +230,8 @@ class _Survey:
             raise self._source.invalid(node, message)
 
     def _attribute(self, node: ast.Attribute) -> Sequence[Node]:
-        hint = f"{node.attr}(...)" if node.attr in FUNCTIONS else f'["{node.attr}"] for an entry of a dictionary'
+        known = f"{node.attr}(...)" if node.attr in FUNCTIONS else f'["{node.attr}"] for an entry of a dictionary'
+        hint = _METHODS.get(node.attr, known)
         raise self._source.invalid(node, f'Expected no ".{node.attr}", but it stands here. Do: write {hint}.')
 
     def _comparison(self, node: ast.Compare) -> Sequence[Node]:

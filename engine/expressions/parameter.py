@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.expressions.expression import Expression, expression_within
+from engine.expressions.kinds import TEXT
 from engine.expressions.limits import MAX_TEXT
 from engine.expressions.source import failed, invalid
+from engine.expressions.study import Study, study_pieces
 from engine.expressions.tokens import closing_brace
 from engine.expressions.values import ValueRefused, joined
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from engine.connector import Value
+    from engine.expressions.kinds import Kinds
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,13 @@ class Parameter:
             return joined(pieces)
         except ValueRefused as refused:
             raise failed(self.text, 0, str(refused)) from None
+
+    def study(self, names: Mapping[str, Kinds]) -> Study:
+        """What can be told of it without data, where data items have these kinds."""
+        studies = [part.study(names) for part in self._parts if isinstance(part, Expression)]
+        if not studies:
+            return Study(TEXT)
+        return studies[0] if len(self._parts) == 1 else study_pieces(studies, self.text)
 
 
 def parse_parameter(text: str) -> Parameter:

@@ -10,12 +10,14 @@ from engine.expressions.grammar import read_script
 from engine.expressions.interpreter import Scope, evaluate, operate, truth
 from engine.expressions.operations import item_of
 from engine.expressions.source import Source
+from engine.expressions.study import Study, study_script
 from engine.expressions.values import ValueRefused, copied, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from engine.connector import Value
+    from engine.expressions.kinds import Kinds
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,10 @@ class Script:
         after = dict(data)
         _run(self._statements, Scope(self._source, after, completed_by), after)
         return after
+
+    def study(self, names: Mapping[str, Kinds]) -> Study:
+        """What can be told of it without data, where data items have these kinds."""
+        return study_script(self._source, self._statements, names)
 
 
 def parse_script(text: str) -> Script:

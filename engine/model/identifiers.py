@@ -19,6 +19,9 @@ class Kind(StrEnum):
     MESSAGE = "m"
     TIMER = "w"
     INCIDENT = "x"
+    SENT_MESSAGE = "s"
+    SUBSCRIPTION = "e"
+    CALL = "c"
 
 
 _WORDS = {
@@ -28,6 +31,9 @@ _WORDS = {
     Kind.MESSAGE: ("a message", "run-process show INSTANCE"),
     Kind.TIMER: ("a timer", "run-process show INSTANCE"),
     Kind.INCIDENT: ("an incident", "run-process incidents"),
+    Kind.SENT_MESSAGE: ("a message", "run-process messages"),
+    Kind.SUBSCRIPTION: ("something that is waited for", "run-process messages"),
+    Kind.CALL: ("a call", "run-process show INSTANCE"),
 }
 _LARGEST = 2**63 - 1
 _MOST_DIGITS = len(str(_LARGEST))  # int() itself refuses texts of thousands of digits

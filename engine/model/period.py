@@ -48,15 +48,16 @@ def parse_duration(text: str) -> Duration:
     return Duration(int(months), read.tdelta)
 
 
-def add_duration(at: datetime, text: str) -> datetime:
-    """The moment an ISO 8601 duration after `at`, in UTC. `at` must be aware.
+def add_duration(at: datetime, text: str, times: int = 1) -> datetime:
+    """The moment an ISO 8601 duration after `at`, or several `times` as long, in UTC. `at` must be aware.
 
     A month later is the same day of the next month, or that month's last day where it has no such day. Raises DataRefused
     for a text that is no duration, or leads beyond the year 9999.
     """
     if at.tzinfo is None:
         raise ValueError("Expected an aware datetime, but it has no time zone. Do: pass UTC.")
-    return _after(at.astimezone(UTC), parse_duration(text), text)
+    length = parse_duration(text)
+    return _after(at.astimezone(UTC), Duration(length.months * times, length.rest * times), text)
 
 
 def parse_period(text: str, kind: str) -> str:

@@ -16,14 +16,20 @@ from engine.billing.roster import ENDED, RosterEvent
 from engine.connector import Value
 from engine.definition.carry_over import EveryEndHandsOver, hand_over
 from engine.definition.process_definition import ProcessDefinition
-from engine.errors import ChargeInDoubt, MessageNotCorrelated
+from engine.errors import ChargeInDoubt
 from engine.execution.state import dump_state
 from engine.execution.transition import (
+    CallClosed,
     Effect,
+    ErrorNotCaught,
+    InstanceCalled,
     InstanceCompleted,
     JobClosed,
     JobCreated,
     MessageThrown,
+    SignalThrown,
+    SubscriptionClosed,
+    SubscriptionOpened,
     TimerClosed,
     TimerStarted,
     Transition,
@@ -32,9 +38,11 @@ from engine.execution.transition import (
 )
 from engine.model.identifiers import Kind, format_id
 from engine.model.moment import format_moment
+from engine.services import ending, subscribing
+from engine.services.raising import Trouble, note_incident
 from engine.services.refunding import refuse_doubt
 from engine.services.runtime import Runtime
-from engine.store import charges, customers, history, incidents, instances, jobs, messages, refunds, timers, user_tasks
+from engine.store import calls, charges, customers, history, incidents, instances, jobs, messages, refunds, timers, user_tasks
 from engine.store.history import Head
 from engine.store.instances import InstanceRow
 
@@ -54,6 +62,8 @@ class _Application:
     data: Mapping[str, Value]
     by: str
     now: datetime
+    runtime: Runtime
+    later: list[Effect]
 
 
 def apply_transition(
@@ -65,13 +75,18 @@ def apply_transition(
     cause: Event,
     by: str,
     head: Head | None = None,
+    later: list[Effect] | None = None,
 ) -> datetime:
     """Store a transition of `instance` (locked by the caller), and give the moment that it stands under. `cause` is the history
-    event that led to it. With `head`, where its history stands, the new state is stored already.
+    event that led to it. With `head`, where its history stands, the new state is stored already. `later` takes the effects of an
+    instance that is called, for the calling step to do with all of them at its end what is to be done last.
 
-    Raises DataRefused when the carry-over map refuses the hand-over, MessageNotCorrelated for a message nobody starts by.
+    Raises DataRefused when the carry-over map refuses the hand-over, and what keeps an instance from being called.
     """
-    application = _Application(connection, instance, executable.definition, transition.state.data, by, runtime.now())
+    asked = later if later is not None else []
+    asked += transition.effects
+    now = runtime.now()
+    application = _Application(connection, instance, executable.definition, transition.state.data, by, now, runtime, asked)
     events: list[Event] = [(cause[0], {**cause[1], "path": list(transition.path)})]
     saved = None
     if head is None:
@@ -79,6 +94,8 @@ def apply_transition(
         saved = instances.begin_saving(connection, instance, state, ended(transition, application.now))
     for effect in transition.effects:
         events += _carry_out(effect, application)
+    if later is None:
+        subscribing.wake(connection, asked, application.now)
     history.append(connection, instance.id, application.now, by, events, saved() if saved else head)
     return application.now
 
@@ -194,13 +211,25 @@ def _(effect: TimerClosed, application: _Application) -> list[Event]:
 
 
 @_carry_out.register
+def _(effect: InstanceCalled, application: _Application) -> list[Event]:
+    from engine.services import calling  # instances begin with what is said here, and calls begin instances
+
+    of = application
+    return [calling.call(of.connection, of.runtime, of.instance, effect, of.by, of.later)]
+
+
+@_carry_out.register
+def _(effect: CallClosed, application: _Application) -> list[Event]:
+    of = application
+    return ending.call_closed(of.connection, of.instance, effect, of.by, of.now)
+
+
+@_carry_out.register
 def _(effect: MessageThrown, application: _Application) -> list[Event]:
     carry_over = application.definition.carry_over
     if effect.message != carry_over.message:
-        raise MessageNotCorrelated(
-            f"Expected a receiver for the message {effect.message!r}, but the carry-over map names {carry_over.message!r}. "
-            "Do: correct the message's name and deploy again."
-        )
+        instance, by = application.instance.id, application.by
+        return [subscribing.message_thrown(application.connection, instance, effect, by, application.now)]
     handed = hand_over(carry_over, effect.data)
     now = application.now
     number = messages.add(
@@ -220,8 +249,43 @@ def _(effect: MessageThrown, application: _Application) -> list[Event]:
 
 
 @_carry_out.register
+def _(effect: SignalThrown, application: _Application) -> list[Event]:
+    instance, by = application.instance.id, application.by
+    return [subscribing.signal_thrown(application.connection, instance, effect, by, application.now)]
+
+
+@_carry_out.register
+def _(effect: SubscriptionOpened, application: _Application) -> list[Event]:
+    return [subscribing.opened(application.connection, application.instance.id, effect, application.now)]
+
+
+@_carry_out.register
+def _(effect: SubscriptionClosed, application: _Application) -> list[Event]:
+    instance, by = application.instance.id, application.by
+    return [*subscribing.closed(application.connection, instance, effect, by, application.now)]
+
+
+@_carry_out.register
+def _(effect: ErrorNotCaught, application: _Application) -> list[Event]:
+    """An instance that ends by an error ends abnormally (BPMN 2.0.2, 10.5.6). Whoever called it gets the error; where nobody did,
+    a person is told, and says what they did.
+    """
+    if ending.is_called(application.instance):
+        calls.note_error(application.connection, application.instance.id, effect.code)
+        return [("error_thrown", {"flow_node": effect.flow_node, "error": effect.code})]
+    what = (
+        f"Expected something that catches the error {effect.code!r} of {effect.flow_node!r}, but nothing does, so the instance "
+        "has ended there. Do: see what it leaves undone, resolve with a reason; draw what should happen then, and deploy it."
+    )
+    trouble = Trouble(incidents.STUCK, what, effect.flow_node, tried=1)
+    return [note_incident(application.connection, application.instance.id, trouble, application.now)]
+
+
+@_carry_out.register
 def _(effect: InstanceCompleted, application: _Application) -> list[Event]:
     _note_end_of_contract(effect, application)
+    if ending.is_called(application.instance):
+        calls.end(application.connection, application.instance.id, application.now)
     return [("instance_completed", {"end_events": list(effect.end_events)})]
 
 

@@ -141,6 +141,8 @@ class _Commit:
                 return replace(self.job, state=jobs.DONE, ended_at=at, lease_until=None, worker=None, last_error=None)
             case BusinessError():
                 details = {"error": outcome.code, "reason": outcome.message}
+                if outcome.general is not None:
+                    details["general"] = outcome.general
                 self.step(FailJob(self.job.token, outcome.code, outcome.message, outcome.general), "job_failed", details)
                 jobs.note(self.connection, self.job.id, f"{outcome.code}: {outcome.message}")
             case Retryable():

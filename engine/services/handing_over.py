@@ -13,13 +13,13 @@ from typing import TypeAlias
 import structlog
 from sqlalchemy import Connection
 
-from engine.definition.data_item import check_value
+from engine.definition.beginning import handed_data, known_items, start_of_hand_over
 from engine.definition.process_definition import ProcessDefinition
-from engine.errors import AlreadyBilled, EngineError, MessageNotCorrelated, NotBilled
+from engine.errors import AlreadyBilled, EngineError, NotBilled
 from engine.model.identifiers import Kind, format_id, parse_id
 from engine.services.raising import Trouble, raise_incident, unexpected
 from engine.services.runtime import Runtime
-from engine.services.starting import Beginning, known_items, start_instance
+from engine.services.starting import Beginning, start_instance
 from engine.store import history, incidents, instances, messages
 from engine.store.database import may_pass
 from engine.store.deployments import Deployment
@@ -118,17 +118,9 @@ def _arrived(connection: Connection, runtime: Runtime, message: MessageRow, numb
 
 
 def _beginning(definition: ProcessDefinition, deployment: Deployment, message: MessageRow, by: str) -> Beginning:
-    start = definition.message_start_event()
-    if start is None or definition.carry_over.message != message.name:
-        raise MessageNotCorrelated(
-            f"Expected {deployment.process}@{deployment.version} to start by the message {message.name!r}, but it doesn't. "
-            "Do: deploy a version that does, then run-process retry on this incident."
-        )
-    data = known_items(definition, message.data)
-    for name, value in data.items():
-        check_value(definition.carry_over.items[name], value)
-    previous = known_items(definition, message.previous_values)
-    return Beginning(start.id, data, instances.MESSAGE, by, message.instance, previous)
+    start = start_of_hand_over(definition, message.name, f"{deployment.process}@{deployment.version}")
+    data, previous = handed_data(definition, message.data), known_items(definition, message.previous_values)
+    return Beginning(start, data, instances.MESSAGE, by, message.instance, previous)
 
 
 def _end_chain(connection: Connection, runtime: Runtime, message: MessageRow, why: NotBilled, by: str) -> MessageRow:

@@ -15,6 +15,7 @@ from engine.model.identifiers import Kind, format_id, parse_id
 from engine.services.runtime import Runtime
 from engine.services.views import (
     InstanceView,
+    call_json,
     charge_json,
     history_json,
     incident_json,
@@ -22,10 +23,25 @@ from engine.services.views import (
     job_json,
     message_json,
     refund_json,
+    sent_message_json,
+    subscription_json,
     task_view,
     timer_json,
 )
-from engine.store import charges, history, incidents, instances, jobs, messages, refunds, timers, user_tasks
+from engine.store import (
+    calls,
+    charges,
+    history,
+    incidents,
+    instances,
+    jobs,
+    messages,
+    refunds,
+    sent_messages,
+    subscriptions,
+    timers,
+    user_tasks,
+)
 from engine.store.instances import InstanceRow
 
 PAGE = 1_000
@@ -39,18 +55,25 @@ def list_instances(
     with runtime.database.reading() as connection:
         rows = instances.listing(connection, filters, behind, limit)
         following = instances.successors(connection, (row.id for row in rows))
-        return [instance_view(row, following.get(row.id)) for row in rows]
+        calling = calls.callers(connection, (row.id for row in rows if row.started_by == instances.CALL))
+        return [instance_view(row, following.get(row.id), calling.get(row.id)) for row in rows]
 
 
 def instance(runtime: Runtime, instance_id: str) -> InstanceView:
     """An instance without what it remembers, so that one whose state is damaged is shown as well. Raises NotFound."""
     number = parse_id(Kind.INSTANCE, instance_id)
     with runtime.database.reading() as connection:
-        return instance_view(instances.get(connection, number), instances.successor(connection, number))
+        return _view(connection, instances.get(connection, number))
+
+
+def _view(connection: Connection, row: InstanceRow) -> InstanceView:
+    return instance_view(row, instances.successor(connection, row.id), calls.callers(connection, [row.id]).get(row.id))
 
 
 def show(runtime: Runtime, instance_id: str) -> tuple[InstanceView, dict[str, Any]]:
-    """An instance, and beside it: data (money in minor units), tasks, jobs, timers, messages, charges, refunds, incidents."""
+    """An instance, and beside it: data (money in minor units), tasks, jobs, timers, what it waits for, has called and has thrown,
+    charges, refunds, incidents.
+    """
     number = parse_id(Kind.INSTANCE, instance_id)
     with runtime.database.reading() as connection:
         row = instances.get(connection, number)
@@ -61,12 +84,15 @@ def show(runtime: Runtime, instance_id: str) -> tuple[InstanceView, dict[str, An
             "tasks": [task_view(task, row, definition, runtime.now()) for task in user_tasks.of_instance(connection, number)],
             "jobs": [job_json(job) for job in jobs.of_instance(connection, number)],
             "timers": [timer_json(timer) for timer in timers.of_instance(connection, number)],
+            "subscriptions": [subscription_json(each) for each in subscriptions.of_instance(connection, number)],
+            "calls": [call_json(each) for each in calls.of_instance(connection, number)],
             "messages": [message_json(message) for message in messages.of_instance(connection, number)],
+            "sent_messages": [sent_message_json(each) for each in sent_messages.of_instance(connection, number)],
             "charges": [charge_json(charge) for charge in charges.touched_by(connection, number)],
             "refunds": [refund_json(refund) for refund in refunds.touched_by(connection, number)],
             "incidents": [incident_json(i) for i in incidents.listing(connection, instance=number, resolved=True)],
         }
-        return instance_view(row, instances.successor(connection, number)), details
+        return _view(connection, row), details
 
 
 def data_for_people(runtime: Runtime, instance_id: str) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.definition.carry_over import DifferentPeople
+from engine.definition.carry_over import kept_apart
 from engine.errors import NotPermitted
 from engine.execution.state import InstanceState
 from engine.model.identifiers import Kind, format_id
@@ -24,18 +24,10 @@ def check_permitted(
             f"Expected a member of {task.group!r} for {format_id(Kind.TASK, task.id)}, but {user} is none. "
             "Do: ask one of them, or have the group's members corrected in run-process.yaml."
         )
-    for control in definition.carry_over.controls:
-        if isinstance(control, DifferentPeople) and task.flow_node in control.tasks:
-            _check_apart(control, definition, state, task, user)
-
-
-def _check_apart(
-    control: DifferentPeople, definition: ProcessDefinition, state: InstanceState, task: UserTaskRow, user: str
-) -> None:
-    for other in control.tasks:
-        if other != task.flow_node and user in state.people.get(other, ()):
-            done = definition.process.nodes[other].name or other
-            raise NotPermitted(
-                f"Expected someone other than {user} for {format_id(Kind.TASK, task.id)}, but {user} has done {done!r} in this "
-                "instance and a control keeps the two apart. Do: let somebody else do it."
-            )
+    other = kept_apart(definition.carry_over, task.flow_node, state.people, user)
+    if other is not None:
+        done = definition.process.nodes[other].name or other
+        raise NotPermitted(
+            f"Expected someone other than {user} for {format_id(Kind.TASK, task.id)}, but {user} has done {done!r} in this "
+            "instance and a control keeps the two apart. Do: let somebody else do it."
+        )

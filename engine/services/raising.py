@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -24,6 +26,8 @@ class Trouble:
     job: int | None = None
     message: int | None = None
     timer: int | None = None
+    sent_message: int | None = None
+    call: int | None = None
 
     @classmethod
     def of_job(cls, job: JobRow, kind: str, what: str) -> Trouble:
@@ -38,6 +42,17 @@ class Trouble:
 
 def raise_incident(connection: Connection, runtime: Runtime, instance: int, trouble: Trouble, by: str) -> int:
     """Store an incident of an instance (locked by the caller), and give its number."""
+    number, event = _store(connection, instance, trouble, runtime.now())
+    history.append(connection, instance, runtime.now(), by, [event])
+    return number
+
+
+def note_incident(connection: Connection, instance: int, trouble: Trouble, now: datetime) -> tuple[str, dict[str, Any]]:
+    """Store an incident of an instance (locked by the caller), and give its entry for the history."""
+    return _store(connection, instance, trouble, now)[1]
+
+
+def _store(connection: Connection, instance: int, trouble: Trouble, now: datetime) -> tuple[int, tuple[str, dict[str, Any]]]:
     number = incidents.add(
         connection,
         {
@@ -45,11 +60,13 @@ def raise_incident(connection: Connection, runtime: Runtime, instance: int, trou
             "job_id": trouble.job,
             "message_id": trouble.message,
             "timer_id": trouble.timer,
+            "sent_message_id": trouble.sent_message,
+            "call_id": trouble.call,
             "kind": trouble.kind,
             "flow_node": trouble.flow_node,
             "message": trouble.what,
             "tried": trouble.tried,
-            "created_at": runtime.now(),
+            "created_at": now,
         },
     )
     details = {
@@ -59,12 +76,17 @@ def raise_incident(connection: Connection, runtime: Runtime, instance: int, trou
         "flow_node": trouble.flow_node,
         "reason": trouble.what,
     }
-    history.append(connection, instance, runtime.now(), by, [("incident_created", details)])
-    return number
+    return number, ("incident_created", details)
 
 
 def _subject(trouble: Trouble) -> dict[str, str]:
-    subjects = ((Kind.JOB, "job", trouble.job), (Kind.MESSAGE, "message", trouble.message), (Kind.TIMER, "timer", trouble.timer))
+    subjects = (
+        (Kind.JOB, "job", trouble.job),
+        (Kind.MESSAGE, "message", trouble.message),
+        (Kind.SENT_MESSAGE, "message", trouble.sent_message),
+        (Kind.TIMER, "timer", trouble.timer),
+        (Kind.CALL, "call", trouble.call),
+    )
     return {name: format_id(kind, number) for kind, name, number in subjects if number is not None}
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from engine.billing.coverage import CoverageRow, CoverageState
 from engine.billing.roster import Standing, standing_in
+from engine.definition.beginning import known_items, none_start
 from engine.definition.carry_over import hand_over
 from engine.errors import AlreadyBilled, DataRefused, EngineError
 from engine.execution.state import load_state
@@ -22,7 +23,7 @@ from engine.services.enrolling import billing_map
 from engine.services.handing_over import deliver
 from engine.services.resolving import retry
 from engine.services.runtime import Runtime
-from engine.services.starting import Beginning, known_items, none_start, start_instance
+from engine.services.starting import Beginning, start_instance
 from engine.store import customers, incidents, instances, messages
 from engine.store.customers import CustomerRow
 

@@ -1,6 +1,6 @@
 """Run work that was put back again, and tell what really became of it.
 
-A message and a timer need nothing but the database, so they have their turn here and now. A job needs its connector's
+A message, a timer and a call need nothing but the database, so they have their turn here and now. A job needs its connector's
 settings: where a worker lives that has the connector, that one does it and it is waited for; else it is run here. One whose
 connector nobody has waits for a worker that has it.
 """
@@ -13,6 +13,8 @@ from datetime import timedelta
 from typing import Any
 
 from engine.model.identifiers import Kind, parse_id
+from engine.services import receiving
+from engine.services.calling import return_one
 from engine.services.committing import commit_outcome
 from engine.services.handing_over import deliver
 from engine.services.job_running import call_connector
@@ -32,10 +34,15 @@ def rerun(runtime: Runtime, put_back: Mapping[str, Any], by: str, patience: floa
 
     A living worker is waited for as many seconds as `patience`: a job that it hasn't finished then is told as it is.
     """
-    if put_back["message"] is not None:
-        return deliver(runtime, parse_id(Kind.MESSAGE, put_back["message"]), by)
+    message = put_back["message"]
+    if message is not None and message.startswith(Kind.SENT_MESSAGE):
+        return receiving.deliver(runtime, parse_id(Kind.SENT_MESSAGE, message), by)
+    if message is not None:
+        return deliver(runtime, parse_id(Kind.MESSAGE, message), by)
     if put_back["timer"] is not None:
         return fire(runtime, parse_id(Kind.TIMER, put_back["timer"]), by)
+    if put_back["call"] is not None:
+        return return_one(runtime, parse_id(Kind.CALL, put_back["call"]), by)
     number = parse_id(Kind.JOB, put_back["job"])
     with runtime.database.reading() as connection:
         topic = jobs.get(connection, number).topic

@@ -14,12 +14,13 @@ from engine.execution.state import load_state
 from engine.execution.transition import CompleteJob, FailJob
 from engine.model.identifiers import Kind, format_id, parse_id
 from engine.model.text import did_you_mean, shown, with_remedy
-from engine.services import refunding, settling
+from engine.services import ending, refunding, settling
 from engine.services.applying import apply_transition
 from engine.services.runtime import Runtime
 from engine.services.views import incident_json
-from engine.store import charges, history, incidents, instances, jobs, messages, refunds, timers, user_tasks
+from engine.store import calls, charges, history, incidents, instances, jobs, messages, refunds, sent_messages, timers
 from engine.store.incidents import IncidentRow
+from engine.store.instances import InstanceRow
 
 # An intent in one of these states has moved no money and cannot do so without another confirmation of ours.
 _HARMLESS = {ChargeState.PREPARED, ChargeState.CREATED, ChargeState.DECLINED, ChargeState.CANCELED}
@@ -32,7 +33,7 @@ def open_incidents(runtime: Runtime, *, resolved: bool = False) -> list[dict[str
 
 
 def retry(runtime: Runtime, incident_id: str, by: str) -> dict[str, Any]:
-    """Give an incident's job, message or timer back to the workers, with all its attempts; the incident as it is afterwards.
+    """Give an incident's job, message, timer or call back to the workers, with all its attempts; the incident as it is then.
 
     Raises NotFound, InstanceNotActive (resolved before, or the instance has ended), and DataRefused for an incident that only
     tells something.
@@ -46,8 +47,12 @@ def retry(runtime: Runtime, incident_id: str, by: str) -> dict[str, Any]:
             jobs.put_back(connection, incident.job, now)
         elif incident.message is not None:
             messages.put_back(connection, incident.message, now)
+        elif incident.sent_message is not None:
+            sent_messages.postpone(connection, incident.sent_message, now)
         elif incident.timer is not None:
             timers.put_back(connection, incident.timer, now)
+        elif incident.call is not None:
+            calls.postpone(connection, incident.call, now)
         else:
             raise DataRefused(
                 f"Expected work that can be tried again, but {incident_id} only tells what happened. "
@@ -63,10 +68,14 @@ def put_back(runtime: Runtime, named: str, by: str) -> dict[str, Any]:
     """Have the work done now that an incident, or a job, message or timer with an open incident, names; or a job that waits for
     its next attempt. The incident as it is afterwards; for such a job what it would have in common with one.
 
+    A message from outside that failed to start an instance has no incident, since there is no instance to have one.
+
     Raises what `retry` does, and NotFound for work that neither has an open incident nor waits.
     """
     if named.startswith(Kind.JOB) and (waiting := _hurry(runtime, named, by)) is not None:
         return waiting
+    if named.startswith(Kind.SENT_MESSAGE) and (again := _send_again(runtime, named)) is not None:
+        return again
     return retry(runtime, incident_of(runtime, named), by)
 
 
@@ -80,7 +89,19 @@ def _hurry(runtime: Runtime, job_id: str, by: str) -> dict[str, Any] | None:
         details = {"job": job_id, "flow_node": jobs.get(connection, number).flow_node}
         history.append(connection, instance.id, now, by, [("job_hurried", details)])
     of = {"instance": format_id(Kind.INSTANCE, instance.id), "customer": instance.customer, "period": instance.period}
-    return {"id": None, **of, "job": job_id, "message": None, "timer": None}
+    return {"id": None, **of, "job": job_id, "message": None, "timer": None, "call": None}
+
+
+def _send_again(runtime: Runtime, message_id: str) -> dict[str, Any] | None:
+    number = parse_id(Kind.SENT_MESSAGE, message_id)
+    with runtime.database.transaction() as connection:
+        message = sent_messages.lock(connection, number)
+        of_instance = message.instance is not None or message.subscription is not None
+        if message.state != sent_messages.FAILED or of_instance or incidents.has_open(connection, number):
+            return None
+        sent_messages.postpone(connection, number, runtime.now())
+    of = {"instance": None, "customer": None, "period": None}
+    return {"id": None, **of, "job": None, "message": message_id, "timer": None, "call": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,18 +141,21 @@ def resolve(runtime: Runtime, incident_id: str, reason: str, by: str, verdict: V
         if incident.job is not None:
             _end_job(connection, runtime, incident.instance, incident.job, verdict, reason, by)
             return incident_json(incidents.get(connection, number))
-        if incident.timer is not None or verdict is not None:
+        if incident.timer is not None or incident.call is not None or verdict is not None:
             raise _unfitting(incident_id, incident)
         if incident.message is not None:
             messages.settle(connection, incident.message)
+        if incident.sent_message is not None:
+            sent_messages.settle(connection, incident.sent_message, reason)
         return incident_json(incidents.get(connection, number))
 
 
 def _unfitting(incident_id: str, incident: IncidentRow) -> DataRefused:
     instance = format_id(Kind.INSTANCE, incident.instance)
-    if incident.timer is not None:
+    if incident.timer is not None or incident.call is not None:
+        what = "a timer" if incident.timer is not None else "a call"
         return DataRefused(
-            f"Expected an incident that a reason ends, but {incident_id} is one of a timer, and its instance waits for it. "
+            f"Expected an incident that a reason ends, but {incident_id} is one of {what}, and its instance waits for it. "
             f"Do: run-process retry {incident_id}, or run-process cancel {instance} --reason TEXT."
         )
     return DataRefused(f"Expected the incident of a job for --done or --error, but {incident_id} is none. Do: leave them out.")
@@ -186,6 +210,8 @@ def _open_incident(connection: Connection, number: int) -> IncidentRow:
     found = incidents.get(connection, number)
     if found.message is not None:
         messages.lock(connection, found.message)
+    if found.sent_message is not None:
+        sent_messages.lock(connection, found.sent_message)
     if found.job is not None:
         refunding.lock_both(connection, found.instance, format_id(Kind.JOB, found.job))
     instances.lock(connection, found.instance, ended_too=True)
@@ -200,18 +226,20 @@ def _open_incident(connection: Connection, number: int) -> IncidentRow:
 
 def cancel(runtime: Runtime, instance_id: str, reason: str, by: str) -> bool:
     """End an instance by hand. True when that frees its bill, so that the period can be started again: nothing was charged or
-    given back, and nothing was handed over.
+    given back, and nothing was handed over. What it has called ends as well; one that was called itself is its
+    caller's to end.
 
-    Raises NotFound, InstanceNotActive, DataRefused without a reason, and ChargeInDoubt while the outcome of a charge or refund
-    of its isn't known.
+    Raises NotFound, InstanceNotActive, DataRefused without a reason or for one that was called, and ChargeInDoubt while the
+    outcome of a charge or refund of its isn't known.
     """
     number = parse_id(Kind.INSTANCE, instance_id)
     if not reason.strip():
         raise DataRefused("Expected a reason for cancelling, but it is empty. Do: --reason 'why'.")
     with runtime.database.transaction() as connection:
         instance = instances.lock(connection, number)
+        _refuse_called(connection, instance)
         # Without its jobs nobody can begin a confirmation any more, so what the ledger says now stays true.
-        _close_work(connection, number, by, reason, runtime)
+        ending.close_work(connection, number, by, reason, runtime.now())
         refunding.refuse_doubt(connection, number)
         states = {charge.state for charge in charges.touched_by(connection, number)}
         if any(state.in_doubt for state in states):
@@ -231,19 +259,20 @@ def cancel(runtime: Runtime, instance_id: str, reason: str, by: str) -> bool:
         return freed
 
 
-def _close_work(connection: Connection, number: int, by: str, reason: str, runtime: Runtime) -> None:
-    now = runtime.now()
-    user_tasks.withdraw_all(connection, number, now)
-    jobs.withdraw_all(connection, number, now)
-    timers.withdraw_all(connection, number, now)
-    for incident in incidents.listing(connection, instance=number):
-        if incident.job is not None or incident.timer is not None:  # a message, and money that was taken, still need a person
-            incidents.resolve(connection, incident.id, by, now, f"cancelled: {reason}")
+def _refuse_called(connection: Connection, instance: InstanceRow) -> None:
+    call = calls.calling(connection, instance.id) if ending.is_called(instance) else None
+    if call is not None:
+        named, caller = format_id(Kind.INSTANCE, instance.id), format_id(Kind.INSTANCE, call.instance)
+        raise DataRefused(
+            f"Expected an instance that stands by itself, but {named} was called by {caller}, which waits for it at "
+            f"{call.flow_node!r}. Do: bring {named} to an end of its own, or run-process cancel {caller} --reason TEXT, which "
+            "ends both."
+        )
 
 
 def incident_of(runtime: Runtime, text: str) -> str:
-    """The open incident of a job or message id, or the incident id itself. Raises NotFound when that one has none."""
-    kinds = {str(kind): kind for kind in (Kind.JOB, Kind.MESSAGE, Kind.TIMER)}
+    """The open incident of a job, message, timer or call id, or the incident id itself. Raises NotFound where it has none."""
+    kinds = {str(kind): kind for kind in (Kind.JOB, Kind.MESSAGE, Kind.SENT_MESSAGE, Kind.TIMER, Kind.CALL)}
     if kind := kinds.get(text[:1]):
         column = kind.name.lower()
         number = parse_id(kind, text)

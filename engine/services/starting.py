@@ -11,35 +11,35 @@ from sqlalchemy import Connection
 
 from engine.billing.roster import RosterEvent, Standing, standing_in
 from engine.connector import Value
-from engine.definition.carry_over import CarryOverMap, hand_over, read_values, refuse_other_bill
-from engine.definition.data_item import DataType, Drop
+from engine.definition.beginning import bill_of, known_items, none_start, present, refuse_entries, values_at_start
+from engine.definition.carry_over import hand_over, read_values, refuse_other_bill
 from engine.definition.process_definition import ProcessDefinition
 from engine.errors import (
     AlreadyBilled,
     DataRefused,
-    DefinitionInvalid,
     EngineError,
     InstanceStillActive,
     NotBilled,
     PeriodClosed,
 )
 from engine.execution.state import dump_state, load_state
-from engine.execution.transition import Start
+from engine.execution.transition import Effect, Start
 from engine.model.identifiers import Kind, format_id, parse_id
 from engine.services.applying import apply_transition, ended
 from engine.services.batches import Row, RowReport, in_batches, readable_row
 from engine.services.runtime import Runtime
-from engine.store import customers, history, instances, periods
+from engine.store import calls, customers, history, instances, periods
+from engine.store.calls import NewCall
 from engine.store.customers import CustomerRow
 from engine.store.deployments import Deployment
 from engine.store.instances import NewInstance
 
-_LONGEST_KEY = 255
-
 
 @dataclass(frozen=True)
 class Beginning:
-    """How an instance begins. `started_by`: manual, reuse, message or repair. `previous_values` are shown beside empty fields."""
+    """How an instance begins. `started_by`: manual, reuse, message, timer, repair or call. `previous_values` are shown beside
+    empty fields. `message` is the id of the message that starts it, where that isn't the hand-over; `call` what calls it.
+    """
 
     start_event: str
     data: Mapping[str, Value]
@@ -47,10 +47,15 @@ class Beginning:
     by: str
     previous_id: int | None = None
     previous_values: Mapping[str, Value] | None = None
+    message: str | None = None
+    call: NewCall | None = None
 
 
-def start_instance(connection: Connection, runtime: Runtime, deployment: Deployment, beginning: Beginning) -> int:
-    """Start an instance of a deployed version, in the caller's transaction, and give its number.
+def start_instance(
+    connection: Connection, runtime: Runtime, deployment: Deployment, beginning: Beginning, later: list[Effect] | None = None
+) -> int:
+    """Start an instance of a deployed version, in the caller's transaction, and give its number. `later` is as in
+    `apply_transition`.
 
     A customer who is started by a person and isn't on the roster yet is enrolled. Raises AlreadyBilled when the customer's
     period has an instance, NotBilled where the roster says that they are not to be billed for it, PeriodClosed, and DataRefused
@@ -59,9 +64,7 @@ def start_instance(connection: Connection, runtime: Runtime, deployment: Deploym
     from engine.execution.advance import advance  # loads the execution library, which listings don't need
 
     executable = runtime.definitions.executable(connection, deployment.digest)
-    carry_over = executable.definition.carry_over
-    customer, period = carry_over.customer_of(beginning.data), carry_over.period_of(beginning.data)
-    _check_length(customer)
+    customer, period = bill_of(executable.definition.carry_over, beginning.data)
     try:
         transition = advance(executable, None, Start(beginning.start_event, beginning.data), runtime.clock)
     except EngineError:
@@ -69,12 +72,14 @@ def start_instance(connection: Connection, runtime: Runtime, deployment: Deploym
         raise
     new = _row(runtime, deployment, beginning, customer, period)
     row = instances.add(connection, new, dump_state(transition.state), ended(transition, new.started_at))
+    if beginning.call is not None:
+        calls.add(connection, beginning.call, row.id, new.started_at)
     refuse_billed = _claim_bill(connection, deployment.process, customer, period, row.id)
     if customer is not None and period is not None and beginning.started_by != instances.MESSAGE:
         customers.enrol(connection, _enrolment(deployment.process, customer, period, beginning, new.started_at))
     cause = ("instance_started", _started(deployment, beginning))
     try:
-        apply_transition(connection, runtime, row, executable, transition, cause, beginning.by, history.BEGINNING)
+        apply_transition(connection, runtime, row, executable, transition, cause, beginning.by, history.BEGINNING, later)
     except EngineError:
         refuse_billed()
         raise
@@ -104,16 +109,14 @@ def _started(deployment: Deployment, beginning: Beginning) -> dict[str, Any]:
         "started_by": beginning.started_by,
         "start_event": beginning.start_event,
         "previous": previous,
+        **({"message": beginning.message} if beginning.message is not None else {}),
+        **(_called_by(beginning.call) if beginning.call is not None else {}),
         "data": dict(beginning.data),
     }
 
 
-def _check_length(customer: str | None) -> None:
-    if customer is not None and len(customer) > _LONGEST_KEY:
-        raise DataRefused(
-            f"Expected the customer to be named with at most {_LONGEST_KEY} characters, but it has {len(customer)}. "
-            "Do: use a shorter id."
-        )
+def _called_by(call: NewCall) -> dict[str, str]:
+    return {"called_by": format_id(Kind.INSTANCE, call.instance), "flow_node": call.flow_node}
 
 
 def _refuse_billed(connection: Connection, process: str, customer: str | None, period: str | None) -> None:
@@ -176,9 +179,7 @@ def start_by_hand(runtime: Runtime, process: str, raw: Mapping[str, Value], by: 
 
 def by_hand(definition: ProcessDefinition, raw: Mapping[str, Value], by: str) -> Beginning:
     """How an instance begins that a person starts, with values as people typed them. Raises DataRefused, DefinitionInvalid."""
-    _refuse_entries(definition.carry_over, raw)
-    data = _present(read_values(definition.carry_over, raw))
-    return Beginning(none_start(definition), data, instances.MANUAL, by)
+    return Beginning(none_start(definition), values_at_start(definition.carry_over, raw), instances.MANUAL, by)
 
 
 def reuse(runtime: Runtime, process: str, instance: str, raw: Mapping[str, Value], by: str) -> str:
@@ -202,47 +203,13 @@ def reuse(runtime: Runtime, process: str, instance: str, raw: Mapping[str, Value
         deployment = runtime.deployment(connection, process)
         definition = runtime.definitions.definition(connection, deployment.digest)
         carried = known_items(definition, handed.data)
-        _refuse_entries(definition.carry_over, raw)
+        refuse_entries(definition.carry_over, raw)
         corrected = read_values(definition.carry_over, raw, carried)
         refuse_other_bill(definition.carry_over, corrected, carried)
-        data = _present({**carried, **corrected})
+        data = present({**carried, **corrected})
         start = none_start(definition)
         beginning = Beginning(start, data, instances.REUSE, by, number, known_items(definition, handed.previous))
         return format_id(Kind.INSTANCE, start_instance(connection, runtime, deployment, beginning))
-
-
-def _refuse_entries(carry_over: CarryOverMap, raw: Mapping[str, Value]) -> None:
-    """An amount that each period is entered anew is entered in its form, by those whom the form is offered to: given on the
-    way past it, nobody would have entered what somebody approves.
-    """
-    for name in raw:
-        item = carry_over.items.get(name)
-        if carry_over.bill and item is not None and item.type is DataType.MONEY and isinstance(item.carry, Drop):
-            raise DataRefused(
-                f"Expected {name} to be entered in its form, because it is a new amount each period, but it was given at the "
-                "start. Do: leave it out.",
-                name,
-            )
-
-
-def known_items(definition: ProcessDefinition, data: Mapping[str, Value]) -> dict[str, Value]:
-    """What a newer version's carry-over map still lists: an item that an analyst has removed ends with its version."""
-    return {name: value for name, value in data.items() if name in definition.carry_over.items}
-
-
-def _present(values: Mapping[str, Value]) -> dict[str, Value]:
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def none_start(definition: ProcessDefinition) -> str:
-    """The start event for a person. Raises DefinitionInvalid where there is none."""
-    node = definition.none_start_event()
-    if node is None:
-        raise DefinitionInvalid(
-            f"Expected a start event without a message in {definition.id}, but there is none, so nobody can start it by hand. "
-            "Do: draw one and deploy it."
-        )
-    return node.id
 
 
 def start_rows(runtime: Runtime, process: str, rows: Iterable[Row], by: str, report: Callable[[RowReport], None]) -> None:

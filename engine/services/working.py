@@ -15,6 +15,8 @@ import structlog
 from engine.connector import Outcome
 from engine.errors import LeaseLost
 from engine.model.identifiers import Kind, format_id
+from engine.services import receiving, start_timing
+from engine.services.calling import return_next
 from engine.services.chores import do_due_chores
 from engine.services.cleaning import CLEANING
 from engine.services.committing import commit_outcome
@@ -24,11 +26,11 @@ from engine.services.presence import Presence
 from engine.services.reminding import REMINDING
 from engine.services.runtime import Runtime
 from engine.services.timing import fire_next
-from engine.store import incidents, jobs, messages
+from engine.services.views import Worked
+from engine.store import calls, incidents, jobs, messages, sent_messages
 from engine.store.database import may_pass
+from engine.store.due import look
 from engine.store.jobs import JobRow
-from engine.store.messages import MessageRow
-from engine.store.timers import TimerRow
 
 log = structlog.get_logger("run_process.worker")
 
@@ -46,7 +48,7 @@ class _NotBegun:
     """In place of an outcome: the worker was told to stop before the job had its turn."""
 
 
-Work: TypeAlias = JobRow | MessageRow | TimerRow
+Work: TypeAlias = Worked
 Report: TypeAlias = Callable[[Work], None]
 
 
@@ -133,14 +135,7 @@ class Worker:
 
     def _do_what_is_due(self, pool: ThreadPoolExecutor) -> bool:
         """One round; whether there was anything."""
-        return self._guarded(
-            lambda: (
-                self._some_of(fire_next)
-                | self._some_of(deliver_next)
-                | self._lease_jobs(pool)
-                | self._commit_finished(_POLL_SECONDS)
-            )
-        )
+        return self._guarded(lambda: self._fire_and_deliver() | self._lease_jobs(pool) | self._commit_finished(_POLL_SECONDS))
 
     def _guarded(self, work: Callable[[], bool]) -> bool:
         """A database that fails is tried again, after longer and longer pauses: what was not saved is done anew."""
@@ -168,7 +163,19 @@ class Worker:
 
     # --- timers and messages ----------------------------------------------------------------------------------------
 
-    def _some_of(self, do_next: Callable[[Runtime, str], MessageRow | TimerRow | None]) -> bool:
+    def _fire_and_deliver(self) -> bool:
+        """Some of what needs nothing but the database; whether there was any."""
+        with self._runtime.database.reading() as connection:
+            due = look(connection, self._runtime.now())
+        return (
+            (due.timers and self._some_of(fire_next))
+            | (due.messages and self._some_of(deliver_next))
+            | (due.sent_messages and self._some_of(receiving.deliver_next))
+            | (due.start_timers and self._some_of(start_timing.start_next))
+            | (due.calls and self._some_of(return_next))
+        )
+
+    def _some_of(self, do_next: Callable[[Runtime, str], Work | None]) -> bool:
         """Some of what is due; whether there was any. What connectors have finished meanwhile need not wait."""
         for done in range(_MOST_AT_ONCE):
             piece = None if self._stopping else do_next(self._runtime, self._by)
@@ -226,7 +233,8 @@ class Worker:
 
     def _backlog(self) -> Backlog:
         with self._runtime.database.reading() as connection:
-            return Backlog(jobs.count_open(connection), messages.count_waiting(connection), len(incidents.listing(connection)))
+            counts = (each.count_waiting(connection) for each in (messages, sent_messages, calls))
+            return Backlog(jobs.count_open(connection), sum(counts), len(incidents.listing(connection)))
 
 
 @contextmanager

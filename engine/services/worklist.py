@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection
 
 from engine.connector import Value
-from engine.definition.carry_over import read_values, refuse_other_bill
-from engine.definition.data_item import DataType, Drop
-from engine.errors import DataRefused, NotFound, NotPermitted, TaskNotOpen
+from engine.definition.form import read_form
+from engine.errors import NotFound, NotPermitted, TaskNotOpen
 from engine.execution.state import load_state
 from engine.model.identifiers import Kind, format_id, parse_id
 from engine.model.text import did_you_mean, shown
@@ -24,7 +23,6 @@ from engine.store.instances import InstanceRow
 from engine.store.user_tasks import UserTaskRow
 
 if TYPE_CHECKING:
-    from engine.definition.diagram import FormField
     from engine.definition.process_definition import ProcessDefinition
 
 PAGE = 1_000
@@ -100,7 +98,8 @@ def claim(runtime: Runtime, task_id: str, user: str) -> TaskView:
             if head is None:
                 raise _taken(row)
             _note(connection, runtime, row, user, "task_claimed", {}, head)
-        return task_view(replace(row, state=user_tasks.CLAIMED, claimed_by=user), instance, definition, runtime.now(), state.data)
+        claimed = replace(row, state=user_tasks.CLAIMED, claimed_by=user)
+        return task_view(claimed, instance, definition, runtime.now(), state.data_at(row.token))
 
 
 def release(runtime: Runtime, task_id: str, user: str, reason: str | None = None) -> TaskView:
@@ -138,13 +137,16 @@ def complete(runtime: Runtime, task_id: str, raw: Mapping[str, Value], user: str
         check_permitted(runtime.configuration, definition, state, row, user)
         if row.claimed_by != user and not user_tasks.claim(connection, row, user):
             raise _taken(row)
-        values = _read_form(definition, row, raw, state.data)
+        node = definition.process.nodes[row.flow_node]
+        before = state.data_at(row.token)
+        values = read_form(node, f"{task_id} ({row.name})", definition.carry_over, raw, before)
         executable = runtime.executable(connection, instance.process, instance.version)
         transition = advance(executable, state, CompleteUserTask(row.token, values, user), runtime.clock)
-        details = {"task": task_id, "flow_node": row.flow_node, "values": _changes(state.data, values)}
+        details = {"task": task_id, "flow_node": row.flow_node, "values": _changes(before, values), **_kept(before, values)}
         at = apply_transition(connection, runtime, instance, executable, transition, ("task_completed", details), user)
         done = replace(row, state=user_tasks.COMPLETED, claimed_by=user, completed_at=at)
-        return task_view(done, instance, definition, at, transition.state.data)
+        own = {name: values.get(name, value) for name, value in state.own.get(row.token, {}).items()}
+        return task_view(done, instance, definition, at, {**transition.state.data, **own})
 
 
 def _open_task(connection: Connection, runtime: Runtime, task_id: str) -> tuple[UserTaskRow, InstanceRow, ProcessDefinition]:
@@ -176,53 +178,12 @@ def _note(
     history.append(connection, row.instance, runtime.now(), user, [(event, entry)], head)
 
 
-# --- the form -------------------------------------------------------------------------------------------------------
-
-
-def _read_form(
-    definition: ProcessDefinition, row: UserTaskRow, raw: Mapping[str, Value], data: Mapping[str, Value]
-) -> dict[str, Value]:
-    fields = {field.name: field for field in definition.process.nodes[row.flow_node].fields}
-    for name in raw:
-        _check_writable(name, fields, row)
-    values = read_values(definition.carry_over, raw, data)
-    refuse_other_bill(definition.carry_over, values, data)
-    after = {**dict.fromkeys(definition.carry_over.items), **data, **values}
-    for field in fields.values():
-        _check_required(field, definition, values, after)
-    return values
-
-
-def _check_required(
-    field: FormField, definition: ProcessDefinition, values: Mapping[str, Value], after: Mapping[str, Value]
-) -> None:
-    from engine.expressions import parse_condition  # only forms need the expression language
-
-    required = field.required or (field.required_if is not None and parse_condition(field.required_if).holds(after))
-    item = definition.carry_over.items[field.name]
-    # A decision and its reason are given each time the task is done: those of an earlier visit never stand in.
-    decides = item.type is DataType.CHOICE or field.required_if is not None
-    decided_anew = decides and isinstance(item.carry, Drop) and not field.readonly
-    given = values if decided_anew else after
-    if required and given.get(field.name) is None:
-        one_of = f", one of {', '.join(item.choices)}" if item.choices else ""
-        raise DataRefused(
-            f"Expected a value for {field.name} ({field.label}){one_of}, but it is empty. Do: --set {field.name}=VALUE.",
-            field.name,
-        )
-
-
-def _check_writable(name: str, fields: Mapping[str, FormField], row: UserTaskRow) -> None:
-    task_id = format_id(Kind.TASK, row.id)
-    writable = [field.name for field in fields.values() if not field.readonly]
-    if name not in fields:
-        raise DataRefused(
-            f"Expected a field of {task_id} ({row.name}), but {name!r} is none. {did_you_mean(name, writable)}", name
-        )
-    if fields[name].readonly:
-        raise DataRefused(f"Expected {name!r} to stay as it is in {task_id}, but it was set. Do: leave it out.", name)
-
-
 def _changes(before: Mapping[str, Value], values: Mapping[str, Value]) -> dict[str, Any]:
     """What an auditor asks: from what to what."""
     return {name: {"from": before.get(name), "to": value} for name, value in values.items() if before.get(name) != value}
+
+
+def _kept(before: Mapping[str, Value], values: Mapping[str, Value]) -> dict[str, Any]:
+    """What was given as it was before: no change, but an answer to what the form asked."""
+    kept = {name: value for name, value in values.items() if value is not None and before.get(name) == value}
+    return {"kept": kept} if kept else {}

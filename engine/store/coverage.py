@@ -18,7 +18,7 @@ from engine.errors import StateUnknown
 from engine.execution.state import STATE_VERSION, load_state
 from engine.model.identifiers import Kind, format_id
 from engine.model.money import EXPONENTS
-from engine.store import jobs, timers, user_tasks
+from engine.store import jobs, subscriptions, timers, user_tasks
 from engine.store.tables import bills as bills_table
 from engine.store.tables import charges as charges_table
 from engine.store.tables import customers as customers_table
@@ -27,6 +27,7 @@ from engine.store.tables import incidents as incidents_table
 from engine.store.tables import instances as instances_table
 from engine.store.tables import jobs as jobs_table
 from engine.store.tables import messages as messages_table
+from engine.store.tables import subscriptions as subscriptions_table
 from engine.store.tables import timers as timers_table
 from engine.store.tables import user_tasks as user_tasks_table
 
@@ -144,7 +145,7 @@ def tasks_of(connection: Connection, process: str, period: str) -> dict[int, lis
 
 
 def work_of(connection: Connection, process: str, period: str) -> dict[int, list[WorkFact]]:
-    """Instance -> its jobs that wait or run, and its timers."""
+    """Instance -> its jobs that wait or run, its timers, and the messages and signals that it waits for."""
     j, t = jobs_table.c, timers_table.c
     of_jobs = select(j.instance_id, j.id, j.topic, j.lease_until, j.run_at, j.last_error, j.created_at)
     of_jobs = of_jobs.where(j.state.in_((jobs.READY, jobs.LEASED)))
@@ -158,20 +159,32 @@ def work_of(connection: Connection, process: str, period: str) -> dict[int, list
     timed = of_timers.join(instances_table, instances_table.c.id == t.instance_id).where(here)
     for instance, number, node, due_at, since in connection.execute(timed).all():
         found.setdefault(instance, []).append(WorkFact(f"{node} ({format_id(Kind.TIMER, number)})", since, due_at, None))
+    for instance, what, since in _awaited(connection, here):
+        found.setdefault(instance, []).append(WorkFact(what, since, None, None))
     return found
+
+
+def _awaited(connection: Connection, here: ColumnElement[bool]) -> Iterator[tuple[int, str, Any]]:
+    s = subscriptions_table.c
+    query = select(s.instance_id, s.id, s.kind, s.name, s.key, s.created_at).where(s.state == subscriptions.WAITING)
+    query = query.join(instances_table, instances_table.c.id == s.instance_id).where(here).order_by(s.id)
+    for instance, number, kind, name, key, since in connection.execute(query).all():
+        of = f" with the key {key}" if key is not None else ""
+        yield instance, f"waits for the {kind} {name}{of} ({format_id(Kind.SUBSCRIPTION, number)})", since
 
 
 def open_incidents(connection: Connection, process: str) -> dict[int, IncidentFact]:
     """Instance -> its oldest open incident; one about its work before one about its hand-over."""
     x = incidents_table.c
-    work = (x.job_id, x.message_id, x.timer_id)
+    work = (x.job_id, x.message_id, x.timer_id, x.sent_message_id)
     query = select(x.instance_id, x.id, x.message, *work).join(instances_table, instances_table.c.id == x.instance_id)
     query = query.where(x.resolved_at.is_(None), instances_table.c.process == process).order_by(x.id)
     found: dict[int, IncidentFact] = {}
-    for instance, number, what, job, message, timer in connection.execute(query).all():
+    for instance, number, what, job, message, timer, sent in connection.execute(query).all():
         known = found.get(instance)
         if known is None or (known.message is not None and message is None):
-            found[instance] = IncidentFact(number, what, message, can_be_retried=(job, message, timer) != (None, None, None))
+            about_work = any(each is not None for each in (job, message, timer, sent))
+            found[instance] = IncidentFact(number, what, message, can_be_retried=about_work)
     return found
 
 

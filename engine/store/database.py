@@ -23,7 +23,7 @@ from engine.errors import ConfigurationInvalid, StateUnknown
 from engine.store import sending
 from engine.store.sending import send
 
-SCHEMA = "0004"
+SCHEMA = "0006"
 """The newest migration this program knows."""
 
 _BUSY_MILLISECONDS = 30_000

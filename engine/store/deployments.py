@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, func, insert, select
 
 from engine.store.prepared import Prepared
-from engine.store.tables import deployment_files, deployments
+from engine.store.tables import call_bindings, deployment_files, deployments
 
 # What every start asks, built once; see the package.
 _NEWEST = Prepared(
@@ -72,6 +72,19 @@ def add(connection: Connection, deployment: Deployment, files: Mapping[str, byte
             deployed_by=deployment.deployed_by,
         )
     )
+
+
+def bind(connection: Connection, process: str, version: int, bindings: Mapping[str, int]) -> None:
+    """Note in which versions the processes that a new version calls were deployed together with it."""
+    for called, called_version in bindings.items():
+        values = {"process": process, "version": version, "called": called, "called_version": called_version}
+        connection.execute(insert(call_bindings).values(**values))
+
+
+def bindings(connection: Connection, process: str, version: int) -> dict[str, int]:
+    """Called process -> the version of it that was deployed together with this version of the caller."""
+    where = (call_bindings.c.process == process, call_bindings.c.version == version)
+    return {row.called: row.called_version for row in connection.execute(select(call_bindings).where(*where))}
 
 
 def files_of(connection: Connection, digest: str) -> dict[str, bytes]:

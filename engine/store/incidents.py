@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -30,8 +30,8 @@ _RESOLVE_OF_JOB = _RESOLVE.where(incidents.c.job_id == bindparam("of_job"))  # a
 
 @dataclass(frozen=True, slots=True)
 class IncidentRow:
-    """What happened to which job, message or timer, how often it had been tried, and who resolved it, how. `customer` and
-    `period` are its instance's.
+    """What happened to which job, message, timer or call, how often it had been tried, and who resolved it, how. `message` is a
+    hand-over, `sent_message` any other. `customer` and `period` are its instance's.
     """
 
     id: int
@@ -47,6 +47,8 @@ class IncidentRow:
     resolved_at: datetime | None
     resolved_by: str | None
     resolution: str | None
+    sent_message: int | None
+    call: int | None
     customer: str | None
     period: str | None
 
@@ -81,6 +83,24 @@ def resolve_of_timer(connection: Connection, timer: int, by: str, at: datetime) 
     """Resolve the open incidents of a timer."""
     values = {"resolved_at": at, "resolved_by": by, "resolution": DONE_AFTER_ALL}
     connection.execute(_RESOLVE.where(incidents.c.timer_id == timer), values)
+
+
+def resolve_of_sent_messages(connection: Connection, messages: Sequence[int], by: str, at: datetime) -> None:
+    """Resolve the open incidents of messages that nobody waits for any more."""
+    values = {"resolved_at": at, "resolved_by": by, "resolution": DONE_AFTER_ALL}
+    connection.execute(_RESOLVE.where(incidents.c.sent_message_id.in_(messages)), values)
+
+
+def resolve_of_call(connection: Connection, call: int, by: str, at: datetime) -> None:
+    """Resolve the open incidents of a call."""
+    values = {"resolved_at": at, "resolved_by": by, "resolution": DONE_AFTER_ALL}
+    connection.execute(_RESOLVE.where(incidents.c.call_id == call), values)
+
+
+def has_open(connection: Connection, sent_message: int) -> bool:
+    """Whether an open incident is about this message."""
+    query = select(incidents.c.id).where(incidents.c.sent_message_id == sent_message, incidents.c.resolved_at.is_(None))
+    return connection.execute(query).first() is not None
 
 
 def listing(connection: Connection, *, instance: int | None = None, resolved: bool = False) -> list[IncidentRow]:

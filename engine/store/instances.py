@@ -18,7 +18,7 @@ from engine.store.prepared import Prepared
 from engine.store.tables import bills, instances
 
 ACTIVE, COMPLETED, CANCELLED = "active", "completed", "cancelled"
-MANUAL, REUSE, MESSAGE, REPAIR = "manual", "reuse", "message", "repair"
+MANUAL, REUSE, MESSAGE, REPAIR, TIMER, CALL = "manual", "reuse", "message", "repair", "timer", "call"
 
 # What every step asks, built once; see the package.
 _ADD = Prepared(insert(instances))

@@ -21,7 +21,10 @@ HEAD = (
 )
 DECLARATIONS = (
     '<message id="m_next" name="next"/><message id="m_other" name="other"/><message id="m_nameless"/>'
+    '<message id="m_paid" name="paid"/><signal id="s_alarm" name="alarm"/><signal id="s_calm" name="calm"/>'
     '<error id="e_declined" name="Declined" errorCode="declined"/><error id="e_odd" name="Odd" errorCode="odd"/>'
+    '<error id="e_script" name="Script" errorCode="script_failed"/>'
+    '<escalation id="x_late" name="Late" escalationCode="late"/><escalation id="x_other" name="Other" escalationCode="other"/>'
 )
 
 

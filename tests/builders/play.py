@@ -12,16 +12,24 @@ from engine.execution.advance import advance
 from engine.execution.executable import Executable
 from engine.execution.state import InstanceState, dump_state, load_state
 from engine.execution.transition import (
+    CallClosed,
+    CompleteCall,
     CompleteJob,
     CompleteUserTask,
     Effect,
+    FailCall,
     FailJob,
     FireTimer,
+    InstanceCalled,
     InstanceCompleted,
     JobClosed,
     JobCreated,
     MessageThrown,
+    Receive,
+    SignalThrown,
     Start,
+    SubscriptionClosed,
+    SubscriptionOpened,
     TimerClosed,
     TimerStarted,
     Transition,
@@ -53,6 +61,7 @@ class Play:
         self.path: tuple[str, ...] = ()
         self.walked: list[str] = []
         self.thrown: list[MessageThrown] = []
+        self.signals: list[str] = []
         self.end_events: tuple[str, ...] | None = None
 
     # --- moves ------------------------------------------------------------------------------------------------------
@@ -71,6 +80,16 @@ class Play:
 
     def fire(self, node: str) -> Play:
         return self.step(FireTimer(self.token(node)))
+
+    def returned(self, node: str, currencies: Mapping[str, str] | None = None, **data: Any) -> Play:
+        """The called instance is over, with this data."""
+        return self.step(CompleteCall(self.token(node), data, currencies or {}))
+
+    def call_failed(self, node: str, code: str, message: str = "It failed.") -> Play:
+        return self.step(FailCall(self.token(node), code, message))
+
+    def receive(self, node: str, **values: Any) -> Play:
+        return self.step(Receive(self.token(node), values))
 
     def step(self, trigger: Trigger) -> Play:
         transition = self._advance(trigger)
@@ -98,13 +117,15 @@ class Play:
 
     def _note(self, effect: Effect) -> None:
         match effect:
-            case UserTaskOpened() | JobCreated() | TimerStarted():
+            case UserTaskOpened() | JobCreated() | TimerStarted() | SubscriptionOpened() | InstanceCalled():
                 assert effect.token not in self.open, "a token was given twice"
                 self.open[effect.token] = effect.flow_node
-            case UserTaskClosed() | JobClosed() | TimerClosed():
+            case UserTaskClosed() | JobClosed() | TimerClosed() | SubscriptionClosed() | CallClosed():
                 assert self.open.pop(effect.token) == effect.flow_node
             case MessageThrown():
                 self.thrown.append(effect)
+            case SignalThrown():
+                self.signals.append(effect.name)
             case InstanceCompleted():
                 self.end_events = effect.end_events
 

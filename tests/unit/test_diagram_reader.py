@@ -189,3 +189,12 @@ def test_a_thousand_elements_are_read_in_a_moment() -> None:
     began = time.process_time()
     assert len(process(tasks).nodes) == 500
     assert time.process_time() - began < 0.5
+
+
+def test_outgoing_flows_keep_the_order_in_which_their_node_lists_them_wherever_they_stand_in_the_file() -> None:
+    flows = [f'<sequenceFlow id="{name}" sourceRef="split" targetRef="t"/>' for name in ("c", "b", "unlisted", "a")]
+    split = '<exclusiveGateway id="split"><outgoing>a</outgoing><outgoing>b</outgoing><outgoing>c</outgoing></exclusiveGateway>'
+    drawn = process(split, '<task id="t"/>', *flows)
+    assert [flow.id for flow in drawn.flows_from("split")] == ["a", "b", "c", "unlisted"]
+    unlisted = process('<exclusiveGateway id="split"/>', '<task id="t"/>', *flows)
+    assert [flow.id for flow in unlisted.flows_from("split")] == ["c", "b", "unlisted", "a"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
+from engine.definition.check.business_rules import refused_settings
 from engine.definition.check.subject import Subject, error, note
 from engine.definition.diagram import FlowNode
 from engine.definition.finding import Finding
@@ -15,8 +16,15 @@ _EXECUTED = frozenset(
         "userTask",
         "serviceTask",
         "scriptTask",
+        "businessRuleTask",
+        "sendTask",
+        "receiveTask",
+        "subProcess",
+        "callActivity",
         "exclusiveGateway",
         "parallelGateway",
+        "inclusiveGateway",
+        "eventBasedGateway",
         "boundaryEvent",
         "intermediateCatchEvent",
         "intermediateThrowEvent",
@@ -25,17 +33,33 @@ _EXECUTED = frozenset(
 )
 _EVENTS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
-        "startEvent": frozenset({"message"}),
-        "intermediateThrowEvent": frozenset({"message"}),
-        "intermediateCatchEvent": frozenset({"timer"}),
-        "boundaryEvent": frozenset({"error", "timer"}),
-        "endEvent": frozenset({"message", "terminate"}),
+        "startEvent": frozenset({"message", "timer"}),
+        "intermediateThrowEvent": frozenset({"message", "signal", "escalation", "link"}),
+        "intermediateCatchEvent": frozenset({"timer", "message", "signal", "link"}),
+        "boundaryEvent": frozenset({"error", "timer", "message", "signal", "escalation"}),
+        "endEvent": frozenset({"message", "signal", "terminate", "error", "escalation"}),
+        "sendTask": frozenset({"message"}),
+        "receiveTask": frozenset({"message"}),
     }
 )
+_EVENTS_INSIDE = frozenset({"error", "escalation", "timer", "message", "signal"})
+"""What starts an event sub-process."""
 _HOSTS: Mapping[str, tuple[frozenset[str], str, str]] = MappingProxyType(
     {
-        "error": (frozenset({"serviceTask"}), "a service task", "let an exclusive gateway decide after it"),
-        "timer": (frozenset({"userTask", "serviceTask"}), "a user task or service task", "attach it to one that waits"),
+        "error": (
+            frozenset({"serviceTask", "sendTask", "scriptTask", "businessRuleTask", "subProcess", "callActivity"}),
+            "a service task, send task, script task, business rule task, sub-process or call activity",
+            "let an exclusive gateway decide after it",
+        ),
+        "escalation": (frozenset({"subProcess"}), "a sub-process", "attach it to the sub-process that throws it"),
+        **dict.fromkeys(
+            ("timer", "message", "signal"),
+            (
+                frozenset({"userTask", "serviceTask", "sendTask", "receiveTask", "subProcess", "callActivity"}),
+                "a user task, service task, send task, receive task, sub-process or call activity",
+                "attach it to one that waits",
+            ),
+        ),
     }
 )
 """What a boundary event catches -> the activities it can sit on, in words too, and what to do elsewhere."""
@@ -45,16 +69,9 @@ _KINDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "task": ("a task without a kind", "choose User task, Service task or Script task"),
         "manualTask": ("a manual task", "make it a user task: someone then confirms that it is done"),
-        "sendTask": ("a send task", "use a service task, or a message throw event"),
-        "receiveTask": ("a receive task", "use a user task in which someone enters what was received"),
-        "businessRuleTask": ("a business rule task", "write the rule as a script task"),
-        "callActivity": ("a call activity", "draw the called process's elements here"),
-        "subProcess": ("a sub-process", "draw its elements outside of it"),
         "adHocSubProcess": ("an ad-hoc sub-process", "draw its tasks in their order"),
-        "transaction": ("a transaction", "draw its elements outside of it"),
-        "inclusiveGateway": ("an inclusive gateway", "combine parallel and exclusive gateways"),
-        "complexGateway": ("a complex gateway", "combine parallel and exclusive gateways"),
-        "eventBasedGateway": ("an event-based gateway", "use a user task in which someone enters what happened"),
+        "transaction": ("a transaction", "make it a sub-process, and draw what undoes its work as a path of its own"),
+        "complexGateway": ("a complex gateway", "combine parallel, inclusive and exclusive gateways"),
     }
 )
 _EVENT_WORDS: Mapping[str, str] = MappingProxyType(
@@ -73,12 +90,10 @@ _EVENT_WORDS: Mapping[str, str] = MappingProxyType(
 )
 _DETAILS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
-        "multiInstanceLoopCharacteristics": ("a multi-instance marker", "remove the marker with the three lines"),
-        "standardLoopCharacteristics": ("a loop marker", "draw the loop with an exclusive gateway"),
         "isForCompensation": ("a compensation marker", "draw what undoes the work as a path of its own"),
-        "triggeredByEvent": ("an event sub-process", "draw its elements outside of it"),
-        "default": ("a default flow out of a task", "put an exclusive gateway after the task"),
         "parallelMultiple": ("several event definitions", "draw one event for each"),
+        "instantiate": ("an element that starts an instance in the midst of the process", "draw a message start event"),
+        "eventGatewayType": ("an event-based gateway that waits for all events", "draw a parallel gateway before the events"),
         "potentialOwner": ("a potential owner", "put the task into a lane, or give it one candidate group"),
         "humanPerformer": ("a performer", "put the task into a lane, or give it one candidate group"),
         "performer": ("a performer", "put the task into a lane, or give it one candidate group"),
@@ -97,19 +112,44 @@ _DETAILS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "camunda:taskListener": ("a task listener", "draw what it does as a task"),
         "camunda:resultVariable": ("a result variable", "assign the data item in the script, or use output parameters"),
         "camunda:resource": ("a script in another file", "write the script into the diagram"),
-        "camunda:inputOutput": ("input or output parameters here", "use them on service tasks, and a script task elsewhere"),
+        "camunda:inputOutput": (
+            "input or output parameters here",
+            "use them on service tasks and on what throws or receives a message, and a script task elsewhere",
+        ),
+        "camunda:in variables": ("all variables passed at once", "name each item that is passed with source and target"),
+        "camunda:out variables": ("all variables taken at once", "name each item that is taken with source and target"),
+        "camunda:in businessKey": ("a business key, which instances don't have", "pass the item that it stands for by its name"),
+        "camunda:in local": ("local variables passed to a called process", "pass items by their names"),
+        "camunda:out local": ("local variables taken from a called process", "take items by their names"),
+        **dict.fromkeys(
+            ("camunda:decisionRefVersion", "camunda:decisionRefVersionTag", "camunda:decisionRefTenantId"),
+            ("a decision of another version or tenant", "choose the binding 'deployment', and clear the field"),
+        ),
+        **dict.fromkeys(("camunda:type", "camunda:topic"), ("work for a worker here", "make it a service task")),
         "camunda:script": ("a script inside a parameter", "use a script task before this one"),
         "camunda:failedJobRetryTimeCycle": ("a retry time cycle", "set retries in run-process.yaml"),
         "camunda:initiator": ("an initiator", "see who started an instance in its history"),
         "camunda:priority": ("a priority", "use a due date"),
         "camunda:followUpDate": ("a follow-up date", "use a due date"),
+        **dict.fromkeys(
+            ("camunda:candidateStarterGroups", "camunda:candidateStarterUsers"),
+            ("a list of those who may start instances", "clear the field, and put the first task into a lane"),
+        ),
+        "camunda:calledElementTenantId": ("a tenant", "clear the field: there are no tenants"),
+        "correlationSubscription": ("a correlation subscription", "add the extension property correlation_key to the event"),
+        "correlationKey": ("a correlation key", "add the extension property correlation_key to the event"),
         "conditionExpression language": ("a condition in another language", "remove the language and write ${...}"),
     }
 )
 
 
 def camunda_8_dialect(subject: Subject) -> Iterator[Finding]:
-    """A diagram made for Camunda 8 keeps its settings where this program doesn't look."""
+    """A diagram made for Camunda 8 keeps its settings where this program doesn't look.
+
+    Why: topics, forms and groups stand in other places there, and would be missing here without a word.
+    Wrong: `zeebe:taskDefinition`
+    Right: `camunda:topic`
+    """
     inside = [name for node in subject.process.nodes.values() for name in node.unsupported]
     names = sorted({name for name in (*inside, *_others(subject)) if name.startswith("zeebe:")})
     if names:
@@ -122,7 +162,12 @@ def camunda_8_dialect(subject: Subject) -> Iterator[Finding]:
 
 
 def unsupported_element(subject: Subject) -> Iterator[Finding]:
-    """What changes the meaning of a diagram and isn't executed is refused by name: nothing runs silently wrong."""
+    """What changes the meaning of a diagram and isn't executed is refused by name: nothing runs silently wrong.
+
+    Why: what is read past is done otherwise than drawn.
+    Wrong: an ad-hoc sub-process
+    Right: its tasks in their order
+    """
     for name, position in subject.diagram.other_elements:
         if not name.startswith("zeebe:"):
             what, instead = _detail(name)
@@ -162,37 +207,82 @@ def _host(subject: Subject, node: FlowNode) -> Iterator[tuple[str, str]]:
     hosts, where, instead = _HOSTS.get(kind, _HOSTS["error"])
     if host and host.kind in _EXECUTED and host.kind not in hosts:
         yield f"a boundary event on something else than {where}", instead
-    if node.kind == "boundaryEvent" and not node.interrupting and kind != "timer":
+    if node.kind == "boundaryEvent" and not node.interrupting and kind == "error":
         yield "a boundary event that doesn't interrupt", "make it interrupting"
 
 
 def _events(node: FlowNode) -> Iterator[tuple[str, str]]:
     for event in node.events:
-        if node.kind in _EXECUTED and event.kind not in _EVENTS.get(node.kind, ()):
+        if node.kind in _EXECUTED and event.kind not in _allowed(node):
             words = _EVENT_WORDS.get(event.kind, f"{event.kind} as an event")
             yield f"{words} at this event", "use a user task or a service task instead"
-        elif event.timer == "cycle":
-            yield "a timer that repeats", "give it a duration, and draw the repetition as a loop"
+        elif event.timer == "cycle" and _holds_up(node):
+            yield "a timer that repeats and holds a token up", "give it a duration, and draw the repetition as a loop"
         if event.name and "${" in event.name:
             yield f"an expression in the name of {_EVENT_WORDS.get(event.kind, 'an event')}", "write a fixed name"
     if len(node.events) > 1:
         yield "more than one event definition", "draw one event for each"
     if node.kind == "boundaryEvent" and not node.events:
-        yield "a boundary event that catches nothing", "make it an error or timer boundary event"
+        yield "a boundary event that catches nothing", "make it an error, timer, message or signal boundary event"
     if node.kind == "intermediateCatchEvent" and not node.events:
-        yield "an event that waits for nothing", "make it a timer event"
+        yield "an event that waits for nothing", "make it a timer, message or signal event"
+
+
+def _holds_up(node: FlowNode) -> bool:
+    """Whether a timer holds a token up, or takes it away: then it can't come a second time."""
+    if node.kind == "startEvent":
+        return node.scope is not None and node.interrupting
+    return node.kind != "boundaryEvent" or node.interrupting
+
+
+def _allowed(node: FlowNode) -> frozenset[str]:
+    inside = node.kind == "startEvent" and node.scope is not None
+    return _EVENTS_INSIDE if inside else _EVENTS.get(node.kind, frozenset())
 
 
 def _settings(node: FlowNode) -> Iterator[tuple[str, str]]:
     yield from (_detail(name) for name in node.unsupported if not name.startswith("zeebe:"))
-    if node.service_type and node.service_type != "external":
-        yield f"a service task of the type {node.service_type}", "choose 'External' and a topic"
+    yield from refused_settings(node)
+    if node.service_type and node.service_type != "external" and node.business_rule is None:
+        yield (
+            f"a {'send' if node.kind == 'sendTask' else 'service'} task of the type {node.service_type}",
+            "choose 'External' and a topic",
+        )
     if node.script_format and node.script_format.lower() not in _SCRIPT_FORMATS:
         yield f"a script in {node.script_format}", "write it in the expression language, with the format 'python'"
 
 
+def setting_without_effect(subject: Subject) -> Iterator[Finding]:
+    """Settings about how Camunda's own engine saves and orders its work are read past: they have no effect here.
+
+    Every step is saved as it ends, and jobs are done in the order in which they are due. How long history is kept
+    (`camunda:historyTimeToLive`, which modelers ask for) has no effect either: it is kept for ever. It is not told.
+
+    Severity: note
+    Why: who has set them may rely on them.
+    Wrong: `camunda:jobPriority="50"`
+    Right: the task without it
+    """
+    settings = subject.diagram.without_effect
+    if settings:
+        names = ", ".join(sorted({name for name, _ in settings}))
+        yield note(
+            "setting-without-effect",
+            subject.process,
+            f"Expected settings that have an effect here, but there is {names}: each step is saved as it ends, and jobs are done "
+            "in the order in which they are due. Do: nothing, unless you rely on it.",
+            settings[0][1],
+        )
+
+
 def drawing_only(subject: Subject) -> Iterator[Finding]:
-    """Data objects and data stores are drawings: the data items of a process are listed in its carry-over map."""
+    """Data objects and data stores are drawings: the data items of a process are listed in its carry-over map.
+
+    Severity: note
+    Why: who draws a data object may think that it stores something.
+    Wrong: a data store that is meant to keep the amount
+    Right: the item `amount` in the carry-over map
+    """
     if count := len(subject.process.data_objects):
         yield note(
             "drawing-only",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import TypeAlias
 
-from engine.definition.bpmn_xml import words
+from engine.definition.bpmn_xml import ACTIVITIES, SUB_PROCESSES, words
 from engine.definition.check.subject import Subject, error, label, path_of, warning
 from engine.definition.diagram import FlowNode, Process, SequenceFlow
 from engine.definition.finding import Finding
@@ -13,14 +13,22 @@ from engine.definition.graph import begins_by_itself, loops_without, reachable, 
 from engine.model.text import shown
 
 _MOVES_ON_AT_ONCE = words(
-    "startEvent intermediateThrowEvent scriptTask task manualTask exclusiveGateway parallelGateway "
-    "inclusiveGateway complexGateway"
+    "subProcess adHocSubProcess transaction "
+    "startEvent endEvent intermediateThrowEvent scriptTask businessRuleTask task manualTask exclusiveGateway "
+    "parallelGateway inclusiveGateway eventBasedGateway complexGateway"
 )
+_CHOOSING = ("exclusiveGateway", "inclusiveGateway")
 
 
 def gateway_condition_missing(subject: Subject) -> Iterator[Finding]:
-    """Each way out of an exclusive gateway has a condition, but for its default flow: else it is always or never taken."""
-    for gateway in subject.process.of_kind("exclusiveGateway"):
+    """Each way out of an exclusive or inclusive gateway has a condition, but for its default flow: else it is always or never
+    taken.
+
+    Why: a flow without a condition is taken always, or never, depending on the order in the file.
+    Wrong: two flows out of a gateway, neither with a condition
+    Right: a condition on one, and the other marked as the default
+    """
+    for gateway in subject.process.of_kind(*_CHOOSING):
         flows = subject.process.flows_from(gateway.id)
         for flow in flows if len(flows) > 1 else ():
             if flow.condition is None and flow.id != gateway.default:
@@ -34,14 +42,20 @@ def gateway_condition_missing(subject: Subject) -> Iterator[Finding]:
 
 
 def condition_needs_split(subject: Subject) -> Iterator[Finding]:
-    """A condition stands where it is looked at: on a flow out of an exclusive gateway with a choice, and not on its default."""
+    """A condition stands where it is looked at: on a flow out of an activity, or out of an exclusive or inclusive gateway with a
+    choice, and not on a default flow.
+
+    Why: elsewhere it would be ignored, and the flow taken although the condition is false.
+    Wrong: a condition on a flow out of a start event
+    Right: a condition on a flow out of an exclusive gateway
+    """
     for flow in subject.process.flows:
         if flow.condition is not None and (why := _why_ignored(subject.process, flow)):
             yield error(
                 "condition-needs-split",
                 flow,
-                f"Expected a condition only where an exclusive gateway chooses, but {why}. "
-                "Do: remove the condition, or put it on a flow out of an exclusive gateway.",
+                f"Expected a condition only where an activity or an exclusive or inclusive gateway chooses, but {why}. "
+                "Do: remove the condition, or put it on a flow out of such a gateway.",
             )
 
 
@@ -49,7 +63,7 @@ def _why_ignored(process: Process, flow: SequenceFlow) -> str | None:
     source = process.nodes.get(flow.source)
     if source is None:
         return None
-    if source.kind != "exclusiveGateway":
+    if source.kind not in (*_CHOOSING, *ACTIVITIES):
         return f"this flow leaves {shown(label(source))}, which doesn't choose"
     if source.default == flow.id:
         return "this is the default flow, which is taken when no condition holds"
@@ -59,14 +73,20 @@ def _why_ignored(process: Process, flow: SequenceFlow) -> str | None:
 
 
 def unreachable_node(subject: Subject) -> Iterator[Finding]:
-    """Every element can be reached from a start event."""
+    """Every element can be reached from a start event.
+
+    Severity: error; may be silenced, because what is never reached does nothing
+    Why: an arrow was forgotten, or the element is left over.
+    Wrong: a task without an arrow into it
+    Right: an arrow from the task before it
+    """
     process = subject.process
     if not subject.starts:
         return  # start-event-required has said it
-    begins = [node.id for node in process.nodes.values() if node.scope is None and begins_by_itself(process, node)]
+    begins = [node.id for node in process.nodes_in(None) if begins_by_itself(process, node) or node.triggered_by_event]
     reached = reachable(process, begins)
     for node in process.nodes.values():
-        if node.scope is None and node.id not in reached:
+        if node.id not in reached and (node.scope is None or node.scope in reached):
             yield error(
                 "unreachable-node",
                 node,
@@ -77,6 +97,11 @@ def unreachable_node(subject: Subject) -> Iterator[Finding]:
 def parallel_join_after_exclusive_split(subject: Subject) -> Iterator[Finding]:
     """A parallel gateway waits for all of its incoming flows. Where they come from a choice, only one of them ever brings a
     token, and the instance stands still for ever.
+
+    Severity: warning
+    Why: the instance would stand still for ever, and nobody would be told.
+    Wrong: an exclusive split joined by a parallel gateway
+    Right: an exclusive split joined by an exclusive gateway
     """
     process = subject.process
     joins = [node for node in process.of_kind("parallelGateway") if len(process.flows_to(node.id)) > 1]
@@ -90,7 +115,7 @@ def parallel_join_after_exclusive_split(subject: Subject) -> Iterator[Finding]:
                 "parallel-join-after-exclusive-split",
                 join,
                 f"Expected all ways into this parallel gateway to be taken together, but {shown(label(choice))} chooses one "
-                "of them. Do: join with an exclusive gateway.",
+                "of them. Do: join with an exclusive or inclusive gateway.",
             )
 
 
@@ -99,13 +124,18 @@ _Way: TypeAlias = tuple[frozenset[str], frozenset[str]]
 
 
 def _ways_out(process: Process, node: FlowNode) -> list[_Way]:
-    """The ways of which a token takes one: an exclusive gateway's flows; completion, or a boundary event."""
+    """The ways of which a token takes one: a choosing or event-based gateway's flows; completion, or a boundary event. An
+    inclusive gateway may take several, but needn't.
+    """
     flows = process.flows_from(node.id)
-    if node.kind == "exclusiveGateway":
+    if node.kind in (*_CHOOSING, "eventBasedGateway"):
         return [(frozenset({flow.id}), frozenset({flow.target})) for flow in flows]
     events = [event for event in process.boundary_events_of(node.id) if event.interrupting]
     interrupted = [(frozenset[str](), frozenset({event.id})) for event in events]
-    return [(frozenset(flow.id for flow in flows), frozenset(flow.target for flow in flows)), *interrupted]
+    asked = [flow for flow in flows if flow.condition or flow.id == node.default]
+    always = [flow for flow in flows if flow not in asked]
+    taken = [[flow] for flow in asked] + ([always] if always or not asked else [])
+    return [*((frozenset(f.id for f in each), frozenset(f.target for f in each)) for each in taken), *interrupted]
 
 
 def _splits(ways: list[_Way], leading: Mapping[str, Collection[str]]) -> bool:
@@ -138,8 +168,12 @@ def _leading_to(source: str, join: str, preceding: Mapping[str, list[str]]) -> s
 
 
 def endless_loop_without_wait(subject: Subject) -> Iterator[Finding]:
-    """A loop contains something that waits, a user task, a service task or a timer with a duration: else it could go round for
-    ever at once. A date that has passed holds up nothing.
+    """A loop contains something that waits, a user task, a service task, a message, a signal or a timer with a duration: else it
+    could go round for ever at once. A date that has passed holds up nothing.
+
+    Why: a worker would be busy with one instance for ever.
+    Wrong: a script task whose arrow leads back to it
+    Right: a timer in the loop, or an arrow out of it
     """
     for loop in loops_without(subject.process, lambda node: _waits(subject.process, node)):
         first = subject.process.nodes[loop[0]]
@@ -154,4 +188,16 @@ def endless_loop_without_wait(subject: Subject) -> Iterator[Finding]:
 
 def _waits(process: Process, node: FlowNode) -> bool:
     timer = process.timer_of(node.id)
-    return timer.timer != "date" if timer is not None else node.kind not in _MOVES_ON_AT_ONCE
+    if timer is not None:
+        return timer.timer != "date"
+    if node.kind == "sendTask":
+        return node.topic is not None
+    kind = node.events[0].kind if node.events else None
+    if node.kind == "boundaryEvent":
+        host = process.nodes.get(node.attached_to or "")
+        # what happens in those may happen at once
+        at_once = host is not None and host.kind in (*SUB_PROCESSES, "scriptTask", "businessRuleTask")
+        return not (at_once and kind in ("error", "escalation"))
+    if kind in ("message", "signal") and node.kind == "startEvent":
+        return node.scope is not None
+    return node.kind not in _MOVES_ON_AT_ONCE and kind != "link"

@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 from pydantic import BaseModel, ValidationError
 
 from engine.connector import Connector
+from engine.definition.check.scopes import SCRIPT_FAILED, caught_twice, handled
 from engine.definition.check.subject import Subject, error, warning
 from engine.definition.check.uses import Place
 from engine.definition.diagram import FlowNode, Parameter
@@ -31,8 +32,13 @@ class ChecksParameters(Protocol):
 
 
 def topic_required(subject: Subject) -> Iterator[Finding]:
-    """A service task says by its topic which connector does the work."""
-    for task in subject.process.of_kind("serviceTask"):
+    """A service task says by its topic which connector does the work.
+
+    Why: nobody would do the task.
+    Wrong: a service task without a topic
+    Right: `stripe.charge`
+    """
+    for task in _done_by_connectors(subject):
         if task.topic is None and not task.unsupported and task.service_type in (None, "external"):
             yield error(
                 "topic-required",
@@ -43,8 +49,13 @@ def topic_required(subject: Subject) -> Iterator[Finding]:
 
 
 def unknown_topic(subject: Subject) -> Iterator[Finding]:
-    """A topic names a connector that this installation has."""
-    for task in subject.process.of_kind("serviceTask"):
+    """A topic names a connector that this installation has.
+
+    Why: the job would wait for a connector that there isn't.
+    Wrong: `stripe.chrage`
+    Right: `stripe.charge`
+    """
+    for task in _done_by_connectors(subject):
         if task.topic is not None and task.service_type is None:
             yield error(
                 "unknown-topic",
@@ -61,7 +72,12 @@ def unknown_topic(subject: Subject) -> Iterator[Finding]:
 
 
 def duplicate_parameter(subject: Subject) -> Iterator[Finding]:
-    """A parameter is given once: of two, it would be unclear which one counts."""
+    """A parameter is given once: of two, it would be unclear which one counts.
+
+    Why: the connector gets one value, and it may be the wrong one.
+    Wrong: `amount` given twice
+    Right: `amount` given once
+    """
     for task in subject.process.nodes.values():
         for parameters in (task.inputs, task.outputs):
             seen: set[str] = set()
@@ -77,7 +93,12 @@ def duplicate_parameter(subject: Subject) -> Iterator[Finding]:
 
 
 def unknown_parameter(subject: Subject) -> Iterator[Finding]:
-    """An input parameter is one that the connector has."""
+    """An input parameter is one that the connector has.
+
+    Why: a misspelt parameter isn't handed over, and the one that is meant is missing.
+    Wrong: `ammount`
+    Right: `amount`
+    """
     for task, connector in _connected(subject):
         known = _fields(connector.parameters)
         for given in task.inputs:
@@ -92,7 +113,12 @@ def unknown_parameter(subject: Subject) -> Iterator[Finding]:
 
 
 def missing_parameter(subject: Subject) -> Iterator[Finding]:
-    """Every parameter that a connector needs is given, and not left empty."""
+    """Every parameter that a connector needs is given, and not left empty.
+
+    Why: the job can't be done without it.
+    Wrong: `stripe.charge` without `currency`
+    Right: `currency` = `${currency}`
+    """
     for task, connector in _connected(subject):
         given = {parameter.name for parameter in task.inputs if parameter.text}
         for name, required in _fields(connector.parameters).items():
@@ -106,7 +132,12 @@ def missing_parameter(subject: Subject) -> Iterator[Finding]:
 
 
 def parameter_type(subject: Subject) -> Iterator[Finding]:
-    """A parameter that is written out, without an expression, is one that the connector accepts."""
+    """A parameter that is written out, without an expression, is one that the connector accepts.
+
+    Why: the job would fail each time, with every customer.
+    Wrong: `amount` = `ten`
+    Right: `amount` = `1000`
+    """
     for task, connector in _connected(subject):
         literals = {parameter.name: parameter for parameter in _literals(task)}
         for name, reason in _refused(connector.parameters, {key: each.text for key, each in literals.items()}):
@@ -120,7 +151,12 @@ def parameter_type(subject: Subject) -> Iterator[Finding]:
 
 
 def parameter_refused(subject: Subject) -> Iterator[Finding]:
-    """What a connector itself finds wrong, such as a mail template that isn't there."""
+    """What a connector itself finds wrong, such as a mail template that isn't there.
+
+    Why: the connector knows best what it can't do.
+    Wrong: `template` = `thanks`, without that template
+    Right: `billing.mail/thanks.txt` beside the diagram
+    """
     for task, connector in _connected(subject):
         if isinstance(connector, ChecksParameters):
             literals = {parameter.name: parameter.text for parameter in _literals(task)}
@@ -130,7 +166,12 @@ def parameter_refused(subject: Subject) -> Iterator[Finding]:
 
 
 def unknown_output(subject: Subject) -> Iterator[Finding]:
-    """An output parameter reads a result of the connector, or a data item."""
+    """An output parameter reads a result of the connector, or a data item.
+
+    Why: there is nothing of that name to take over.
+    Wrong: `${charge}`
+    Right: `${charge_id}`
+    """
     items = subject.carry_over.items if subject.carry_over else {}
     results = {task.id: connector.outputs for task, connector in _connected(subject)}
     for use in subject.uses:
@@ -148,9 +189,16 @@ def unknown_output(subject: Subject) -> Iterator[Finding]:
 
 
 def error_code_not_caught(subject: Subject) -> Iterator[Finding]:
-    """Each error that a connector can throw has a boundary event, so that the diagram says what happens then."""
+    """Each error that a connector can throw has a boundary event, or is caught in a scope around its task, so that the diagram
+    says what happens then.
+
+    Severity: warning
+    Why: such an error becomes an incident that somebody has to look at.
+    Wrong: a charge without an event for `card_declined`
+    Right: an error boundary event for `card_declined`
+    """
     for task, connector in _connected(subject):
-        caught = {code for code, _ in _caught(subject, task)}
+        caught = {code for code, _ in _caught(subject, task)} | handled(subject, task)
         for code in connector.errors if None not in caught else ():
             if code not in caught:
                 yield warning(
@@ -162,33 +210,47 @@ def error_code_not_caught(subject: Subject) -> Iterator[Finding]:
 
 
 def error_code_unknown(subject: Subject) -> Iterator[Finding]:
-    """An error boundary event catches an error that its connector can throw."""
+    """An error boundary event catches an error that its connector can throw.
+
+    Severity: warning
+    Why: the event never happens, and what is meant isn't caught.
+    Wrong: an event for `declined`
+    Right: an event for `card_declined`
+    """
     for task, connector in _connected(subject):
         for code, event in _caught(subject, task):
-            if code is not None and code not in connector.errors:
+            if code not in (None, SCRIPT_FAILED) and code not in connector.errors:
                 yield warning(
                     "error-code-unknown",
                     event,
                     f"Expected an error of {connector.topic}, but it never throws {shown(code)}. "
-                    f"{did_you_mean(code, connector.errors)}",
+                    f"{did_you_mean(code or '', connector.errors)}",
                 )
 
 
 def error_caught_twice(subject: Subject) -> Iterator[Finding]:
-    """Of a task's boundary events, one at most catches an error: of two, it would be unclear which one is taken."""
-    for task in subject.process.of_kind("serviceTask"):
-        seen: set[str | None] = set()
-        for code, event in _caught(subject, task):
-            if code in seen:
-                found = shown(code) if code else "every error"
-                yield error(
-                    "error-caught-twice", event, f"Expected one event that catches {found}, but there is another. Do: remove one."
-                )
-            seen.add(code)
+    """Of an activity's boundary events, one at most catches an error or escalation, and so does one event sub-process of a scope:
+    of two, it would be unclear which one is taken.
+
+    Why: two ways for one error.
+    Wrong: two events for `card_declined` on one task
+    Right: one event, with a gateway behind it
+    """
+    for event, code in caught_twice(subject):
+        found = shown(code) if code else "all of them"
+        yield error(
+            "error-caught-twice", event, f"Expected one event that catches {found}, but there is another. Do: remove one."
+        )
+
+
+def _done_by_connectors(subject: Subject) -> Iterator[FlowNode]:
+    """The service tasks, and the send tasks that have no message of their own."""
+    tasks = subject.process.of_kind("serviceTask", "sendTask")
+    return (task for task in tasks if task.kind == "serviceTask" or not task.events)
 
 
 def _connected(subject: Subject) -> Iterator[tuple[FlowNode, Connector]]:
-    for task in subject.process.of_kind("serviceTask"):
+    for task in _done_by_connectors(subject):
         if connector := subject.connectors.get(task.topic or ""):
             yield task, connector
 

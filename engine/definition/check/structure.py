@@ -13,13 +13,18 @@ from engine.definition.process_definition import DIAGRAM_SUFFIX, drawn_processes
 from engine.model.text import did_you_mean, shown
 
 _RESERVED = frozenset({"Start", "End", "StartEventSplit", "StartEventJoin"})
-_RESERVED_ENDINGS = ("[child]", "[parent]")
+_RESERVED_ENDINGS = ("[child]", "[parent]", ".BoundaryEventSplit", ".BoundaryEventJoin", ".EndJoin", ".Flows", ".Instances")
 _LONGEST_ID = 255
 _REFERENCES = {"message": "a message", "error": "an error", "signal": "a signal", "escalation": "an escalation"}
 
 
 def one_process_per_file(subject: Subject) -> Iterator[Finding]:
-    """A diagram holds one process. Other parties are drawn as pools without content."""
+    """A diagram holds one process. Other parties are drawn as pools without content.
+
+    Why: who deploys a file must know what is deployed.
+    Wrong: two pools, each with tasks in it
+    Right: one pool with the process, another without content for the other party
+    """
     for process in drawn_processes(subject.diagram):
         if process is not subject.process:
             yield error(
@@ -31,7 +36,12 @@ def one_process_per_file(subject: Subject) -> Iterator[Finding]:
 
 
 def process_not_executable(subject: Subject) -> Iterator[Finding]:
-    """A process that is marked as not executable is a drawing, and isn't run by mistake."""
+    """A process that is marked as not executable is a drawing, and isn't run by mistake.
+
+    Why: a drawing for a presentation must never charge anybody.
+    Wrong: `isExecutable="false"`
+    Right: `isExecutable="true"`
+    """
     if not subject.process.executable:
         yield error(
             "process-not-executable",
@@ -41,7 +51,12 @@ def process_not_executable(subject: Subject) -> Iterator[Finding]:
 
 
 def process_id_mismatch(subject: Subject) -> Iterator[Finding]:
-    """The diagram, its carry-over map and the file's name give the process one name, so that people can find it."""
+    """The diagram, its carry-over map and the file's name give the process one name, so that people can find it.
+
+    Why: commands, tables and the history name a process by its id; people look for the file.
+    Wrong: the process `Process_1` in `billing.bpmn`
+    Right: the process `billing` in `billing.bpmn`
+    """
     process, stem = subject.process, PurePosixPath(subject.diagram.file).name.removesuffix(DIAGRAM_SUFFIX)
     if process.id != stem:
         yield error(
@@ -60,7 +75,12 @@ def process_id_mismatch(subject: Subject) -> Iterator[Finding]:
 
 
 def duplicate_id(subject: Subject) -> Iterator[Finding]:
-    """An id stands for one element in the whole file."""
+    """An id stands for one element in the whole file.
+
+    Why: a sequence flow to that id could mean either element.
+    Wrong: two tasks with the id `charge`
+    Right: `charge` and `charge_again`
+    """
     for key, position in subject.diagram.duplicates:
         yield error(
             "duplicate-id",
@@ -70,7 +90,12 @@ def duplicate_id(subject: Subject) -> Iterator[Finding]:
 
 
 def reserved_id(subject: Subject) -> Iterator[Finding]:
-    """Some ids are names of the engine's own."""
+    """Some ids are names of the engine's own.
+
+    Why: the element would be taken for one of the engine's own steps.
+    Wrong: a start event with the id `Start`
+    Right: a start event with the id `start_by_hand`
+    """
     reserved = _RESERVED | {f"{subject.process.id}.EndJoin"}
     for node in subject.process.nodes.values():
         if node.id in reserved or node.id.endswith(_RESERVED_ENDINGS):
@@ -82,7 +107,12 @@ def reserved_id(subject: Subject) -> Iterator[Finding]:
 
 
 def id_too_long(subject: Subject) -> Iterator[Finding]:
-    """Ids are stored with tasks, jobs and history, in columns of a fixed width."""
+    """Ids, and the names of messages and signals, are stored in columns of a fixed width.
+
+    Why: a longer id couldn't be stored with the task, and the instance would stop there.
+    Wrong: an id of 300 characters
+    Right: `approve_amount`
+    """
     for node in subject.process.nodes.values():
         if len(node.id) > _LONGEST_ID:
             yield error(
@@ -91,10 +121,24 @@ def id_too_long(subject: Subject) -> Iterator[Finding]:
                 f"Expected an id of at most {_LONGEST_ID} characters, but {shown(node.id)} has {len(node.id)}. "
                 "Do: shorten it in the modeler.",
             )
+        for event in node.events:
+            if event.name and len(event.name) > _LONGEST_ID:
+                yield error(
+                    "id-too-long",
+                    node,
+                    f"Expected a name of at most {_LONGEST_ID} characters, but {shown(event.name)} has {len(event.name)}. "
+                    "Do: shorten the name of what this event is about.",
+                    event.position,
+                )
 
 
 def missing_reference(subject: Subject) -> Iterator[Finding]:
-    """Everything that is referred to exists: the ends of sequence flows, default flows, messages and errors."""
+    """Everything that is referred to exists: the ends of sequence flows, default flows, messages and errors.
+
+    Why: where a token goes, or what an event waits for, would be a guess.
+    Wrong: a throw event whose message was deleted
+    Right: a throw event with a message that has a name
+    """
     yield from _flow_ends(subject)
     for node in subject.process.nodes.values():
         outgoing = [flow.id for flow in subject.process.flows_from(node.id)]
@@ -136,10 +180,15 @@ def _event_references(node: FlowNode) -> Iterator[Finding]:
 
 
 def start_event_required(subject: Subject) -> Iterator[Finding]:
-    """A process begins at a start event, and one that a message starts has another for people, who start the first instance."""
+    """A process begins at a start event, and one that the hand-over starts has another for people, who start the first instance.
+
+    Why: the first month of a customer has no month before it that could start it.
+    Wrong: a message start event alone
+    Right: a start event without a message beside it
+    """
     if not subject.starts:
         yield error("start-event-required", subject.process, "Expected a start event, but the process has none. Do: draw one.")
-    elif all(node.events and node.events[0].kind == "message" for node in subject.starts):
+    elif _repeats(subject) and all(node.events and node.events[0].kind == "message" for node in subject.starts):
         yield error(
             "start-event-required",
             subject.starts[0],
@@ -147,8 +196,18 @@ def start_event_required(subject: Subject) -> Iterator[Finding]:
         )
 
 
+def _repeats(subject: Subject) -> bool:
+    """Whether a process hands over to its own next instance, so that a person has to start the first one."""
+    return subject.carry_over is None or subject.carry_over.message is not None
+
+
 def several_none_starts(subject: Subject) -> Iterator[Finding]:
-    """At most one start event is for people: with two, it would be unclear where an instance begins."""
+    """At most one start event is for people: with two, it would be unclear where an instance begins.
+
+    Why: each would be as good a beginning as the other.
+    Wrong: two plain start events
+    Right: one plain start event, and a message start event
+    """
     for second in [node for node in subject.starts if not node.events][1:]:
         yield error(
             "several-none-starts",
@@ -158,7 +217,12 @@ def several_none_starts(subject: Subject) -> Iterator[Finding]:
 
 
 def several_message_starts(subject: Subject) -> Iterator[Finding]:
-    """A message starts one instance, so it has one start event."""
+    """A message starts one instance, so it has one start event.
+
+    Why: one message would start two ways at once, or either of them.
+    Wrong: two start events for `next-billing`
+    Right: one, with a gateway behind it
+    """
     seen: set[str] = set()
     for node in subject.starts:
         for event in node.events:
@@ -172,17 +236,32 @@ def several_message_starts(subject: Subject) -> Iterator[Finding]:
 
 
 def start_has_incoming(subject: Subject) -> Iterator[Finding]:
-    """Nothing leads to a start event."""
+    """Nothing leads to a start event.
+
+    Why: a start event makes a new instance; a token of this one can't arrive there.
+    Wrong: an arrow back to the start event
+    Right: an arrow back to the gateway behind it
+    """
     yield from _forbidden_flows(subject, "start-has-incoming", "startEvent", "into a start event")
 
 
 def boundary_has_incoming(subject: Subject) -> Iterator[Finding]:
-    """Nothing leads to a boundary event: it is reached from the activity that it is attached to."""
+    """Nothing leads to a boundary event: it is reached from the activity that it is attached to.
+
+    Why: a boundary event happens while its activity is being done, and at no other time.
+    Wrong: an arrow into the boundary event
+    Right: an arrow into the activity
+    """
     yield from _forbidden_flows(subject, "boundary-has-incoming", "boundaryEvent", "into a boundary event")
 
 
 def end_has_outgoing(subject: Subject) -> Iterator[Finding]:
-    """Nothing leaves an end event: tokens that come to it are gone."""
+    """Nothing leaves an end event: tokens that come to it are gone.
+
+    Why: what is drawn behind an end would never be done.
+    Wrong: an arrow out of an end event
+    Right: an intermediate throw event in its place
+    """
     yield from _forbidden_flows(subject, "end-has-outgoing", "endEvent", "out of an end event")
 
 
@@ -201,10 +280,16 @@ def _forbidden_flows(subject: Subject, rule: str, kind: str, where: str) -> Iter
 
 
 def no_implicit_end(subject: Subject) -> Iterator[Finding]:
-    """A path ends at an end event, where everyone can see that it ends, and not at an element without a way on."""
+    """A path ends at an end event, where everyone can see that it ends, and not at an element without a way on.
+
+    Why: an arrow that was forgotten looks like an end that was meant.
+    Wrong: a task without an arrow that leaves it
+    Right: a task that leads to an end event
+    """
     for node in subject.process.nodes.values():
         goes_on = node.kind == "endEvent" or subject.process.flows_from(node.id)
-        apart = {"isForCompensation", "triggeredByEvent"} & set(node.unsupported) or any(e.kind == "link" for e in node.events)
+        links = node.kind == "intermediateThrowEvent" and any(event.kind == "link" for event in node.events)
+        apart = node.triggered_by_event or links or "isForCompensation" in node.unsupported
         if not goes_on and not apart:
             yield error(
                 "no-implicit-end",
@@ -215,7 +300,12 @@ def no_implicit_end(subject: Subject) -> Iterator[Finding]:
 
 
 def boundary_event_detached(subject: Subject) -> Iterator[Finding]:
-    """A boundary event sits on the edge of an activity."""
+    """A boundary event sits on the edge of an activity.
+
+    Why: an event that sits on nothing never happens.
+    Wrong: an error event beside the task
+    Right: an error event on the task's edge
+    """
     for node in subject.process.of_kind("boundaryEvent"):
         host = subject.process.nodes.get(node.attached_to or "")
         if host is None or host.kind not in ACTIVITIES or host.scope != node.scope:
@@ -228,7 +318,12 @@ def boundary_event_detached(subject: Subject) -> Iterator[Finding]:
 
 
 def flow_crosses_sub_process(subject: Subject) -> Iterator[Finding]:
-    """A sequence flow doesn't cross the edge of a sub-process."""
+    """A sequence flow doesn't cross the edge of a sub-process.
+
+    Why: a sub-process has a beginning and an end of its own; BPMN lets no arrow pass its edge.
+    Wrong: an arrow from outside to a task inside
+    Right: an arrow to the sub-process, and a start event inside it
+    """
     nodes = subject.process.nodes
     for flow in subject.process.flows:
         ends = [nodes[key].scope for key in (flow.source, flow.target) if key in nodes]
@@ -242,7 +337,13 @@ def flow_crosses_sub_process(subject: Subject) -> Iterator[Finding]:
 
 
 def label_required(subject: Subject) -> Iterator[Finding]:
-    """A task has a name: it is what people see in their list and in the history."""
+    """A task has a name: it is what people see in their list and in the history.
+
+    Severity: warning
+    Why: an id says nothing to who is to do the task.
+    Wrong: a user task without a name
+    Right: `Approve the amount`
+    """
     for node in subject.process.nodes.values():
         if node.kind in ACTIVITIES and not node.name:
             yield warning(
@@ -251,7 +352,12 @@ def label_required(subject: Subject) -> Iterator[Finding]:
 
 
 def unknown_user_task(subject: Subject) -> Iterator[Finding]:
-    """`completed_by('...')` names a user task of this process by its id."""
+    """`completed_by('...')` names a user task of this process by its id.
+
+    Why: a task that doesn't exist was completed by nobody, so nobody would be kept from approving their own entry.
+    Wrong: `completed_by('aprove')`
+    Right: `completed_by('approve')`
+    """
     known = [node.id for node in subject.process.of_kind("userTask")]
     for use in subject.uses:
         if use.is_flow_node and use.name not in known:

@@ -13,7 +13,7 @@ from engine.errors import DataRefused
 from engine.model.period import parse_duration
 from engine.model.text import did_you_mean, shown
 
-_FIELD_TYPES: Mapping[DataType, tuple[str, ...]] = MappingProxyType(
+FIELD_TYPES: Mapping[DataType, tuple[str, ...]] = MappingProxyType(
     {
         DataType.STRING: ("string",),
         DataType.TEXT: ("string",),
@@ -31,7 +31,13 @@ _FIELD_TYPES: Mapping[DataType, tuple[str, ...]] = MappingProxyType(
 
 
 def task_without_group(subject: Subject) -> Iterator[Finding]:
-    """A user task is offered to somebody: to its lane, or to its candidate group."""
+    """A user task is offered to somebody: to its lane, or to its candidate group.
+
+    Severity: warning
+    Why: everyone sees and may do it.
+    Wrong: a user task outside of every lane
+    Right: a user task in the lane `Sales`
+    """
     for task in subject.process.of_kind("userTask"):
         if task.group is None:
             yield warning(
@@ -43,7 +49,12 @@ def task_without_group(subject: Subject) -> Iterator[Finding]:
 
 
 def due_date_invalid(subject: Subject) -> Iterator[Finding]:
-    """A due date is a duration after the task's creation, or an expression that gives one."""
+    """A due date is a duration after the task's creation, or an expression that gives one.
+
+    Why: a due date that can't be read is never due.
+    Wrong: `30 days`
+    Right: `P30D`
+    """
     for task in subject.process.of_kind("userTask"):
         if task.due and is_literal(task.due):
             try:
@@ -53,7 +64,12 @@ def due_date_invalid(subject: Subject) -> Iterator[Finding]:
 
 
 def duplicate_form_field(subject: Subject) -> Iterator[Finding]:
-    """A form shows a data item once: of two fields, it would be unclear which one counts."""
+    """A form shows a data item once: of two fields, it would be unclear which one counts.
+
+    Why: two answers to one question.
+    Wrong: two fields with the id `amount`
+    Right: one field with the id `amount`
+    """
     for task in subject.process.nodes.values():
         seen: set[str] = set()
         for field in task.fields:
@@ -68,7 +84,12 @@ def duplicate_form_field(subject: Subject) -> Iterator[Finding]:
 
 
 def form_field_unknown_item(subject: Subject) -> Iterator[Finding]:
-    """A form field's id is the name of a data item in the carry-over map."""
+    """A form field's id is the name of a data item in the carry-over map.
+
+    Why: what is entered there would be lost.
+    Wrong: a field with the id `amuont`
+    Right: a field with the id `amount`, which the map lists
+    """
     for task, field, item in _fields(subject):
         if item is None:
             yield error(
@@ -81,11 +102,16 @@ def form_field_unknown_item(subject: Subject) -> Iterator[Finding]:
 
 
 def form_field_type(subject: Subject) -> Iterator[Finding]:
-    """A form field has the modeler's type that is nearest to the data item's type in the carry-over map."""
+    """A form field has the modeler's type that is nearest to the data item's type in the carry-over map.
+
+    Why: what people enter is read by the map's type; a form that promises another misleads them.
+    Wrong: `boolean` in the form, `integer` in the map
+    Right: `long` in the form, `integer` in the map
+    """
     for task, field, item in _fields(subject):
         if item is None:
             continue
-        fitting = _FIELD_TYPES[item.type]
+        fitting = FIELD_TYPES[item.type]
         if field.type not in fitting:
             yield error(
                 "form-field-type",

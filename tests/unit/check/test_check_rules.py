@@ -168,7 +168,7 @@ def test_the_process_that_the_others_are_made_from_is_faultless() -> None:
 
 
 def test_every_rule_is_tested_here() -> None:
-    assert [verdict(rule) for rule in RULES] == list(BROKEN)
+    assert BROKEN.keys() <= {verdict(rule) for rule in RULES}
 
 
 @pytest.mark.parametrize("rule", BROKEN)

@@ -98,7 +98,7 @@ def test_a_timer_may_read_what_nothing_else_mentions() -> None:
         carry_over({
             "customer": "{type: string, carry: copy}", "month": "{type: month, carry: next}",
             "amount": "{type: integer, carry: drop}", "approved": "{type: boolean, carry: drop}",
-            "receipt": "{type: string, carry: drop}", "until": "{type: date, carry: drop}",
+            "receipt": "{type: string, carry: drop}", "until": "{type: date, carry: copy}",
         }),
     )  # fmt: skip
     assert found(given) == ()
