@@ -48,6 +48,10 @@ class EmailSend:
     """Sends one e-mail per job."""
 
     topic: str = "email.send"
+    title: str = "Send an e-mail"
+    summary: str = (
+        "Fills in a mail template that is deployed with the process, and sends it; further inputs are the template's variables."
+    )
     parameters: type[BaseModel] = EmailParameters
     outputs: Mapping[str, str] = MappingProxyType({"message_id": "The message's Message-ID header."})
     errors: Mapping[str, str] = MappingProxyType({"address_refused": "The mail server refuses the recipient's address for good."})

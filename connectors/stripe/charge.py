@@ -58,6 +58,10 @@ class StripeCharge:
     """Charges one bill per job, by the protocol in `protocol.py`. One client serves all threads."""
 
     topic: str = "stripe.charge"
+    title: str = "Charge a card"
+    summary: str = (
+        "Takes one bill's amount from the customer's saved card through Stripe, at most once for each customer and period."
+    )
     intent_output: str = "payment_intent"
     parameters: type[BaseModel] = ChargeParameters
     outputs: Mapping[str, str] = MappingProxyType(

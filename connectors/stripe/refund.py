@@ -72,6 +72,8 @@ class StripeRefunding:
     """Makes one refund per job, by the protocol in `refund_protocol.py`. One client serves all threads."""
 
     topic: str = "stripe.refund"
+    title: str = "Give money back"
+    summary: str = "Gives back what a bill was charged, in part or whole, and never more than was charged."
     refund_output: str = "refund_id"
     parameters: type[BaseModel] = RefundParameters
     outputs: Mapping[str, str] = MappingProxyType(

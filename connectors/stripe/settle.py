@@ -38,6 +38,8 @@ class StripeSettling:
     """Settles one bill per job. It does as often as it is asked what it did the first time."""
 
     topic: str = "stripe.settle"
+    title: str = "Settle a bill that was paid otherwise"
+    summary: str = "Cancels the payment that was begun at Stripe and records that the bill is paid, as by bank transfer."
     parameters: type[BaseModel] = SettleParameters
     outputs: Mapping[str, str] = MappingProxyType({"settled_at": "When it was recorded, ISO 8601 in UTC."})
     errors: Mapping[str, str] = MappingProxyType({})
