@@ -22,7 +22,13 @@ class Entry(NamedTuple):
 
 
 COMMANDS = {
-    "check": Entry("commands.definitions:check", "Check definitions: everything that is wrong, by place."),
+    "init": Entry("commands.new_process.command:init", "Make a new process, to go on from in the modeler."),
+    "check": Entry("commands.check:check", "Check definitions: everything that is wrong, by place."),
+    "templates": Entry("commands.templates:templates", "Write element templates: connectors as forms in the modeler."),
+    "render": Entry("commands.render:render", "Draw a diagram, or where an instance is in it."),
+    "test": Entry("commands.testing:test", "Try processes with the scenarios beside them."),
+    "simulate": Entry("commands.simulate:simulate", "Simulate many customers for some months, and show where work piles up."),
+    "replay": Entry("commands.replay:replay", "Run a period's recorded inputs through a changed definition: what differs."),
     "deploy": Entry("commands.definitions:deploy", "Deploy definitions as new versions."),
     "definitions": Entry("commands.definitions:definitions", "List the deployed definitions."),
     "start": Entry("commands.instances:start", "Start instances by hand, from a file, or from a finished one."),
@@ -46,6 +52,9 @@ COMMANDS = {
     "remind": Entry("commands.remind:remind", "Mail reminders of tasks that are overdue or due soon."),
     "work": Entry("commands.workers:work", "Run a worker: deliver messages, call connectors."),
     "workers": Entry("commands.workers:workers", "List the workers; exit code 3 when none lives."),
+    "messages": Entry("commands.messages:messages", "List what is waited for, and what nobody has received yet."),
+    "send": Entry("commands.messages:send", "Send a message to the instance that waits for it, or that it starts."),
+    "signal": Entry("commands.messages:signal", "Send a signal to every instance that waits for it."),
     "incidents": Entry("commands.incidents:incidents", "List what needs a person."),
     "retry": Entry("commands.incidents:retry", "Run an incident's work again."),
     "resolve": Entry("commands.incidents:resolve", "Record that an incident was dealt with otherwise."),

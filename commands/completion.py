@@ -77,3 +77,8 @@ def complete_process(context: click.Context, _parameter: click.Parameter, incomp
     except EngineError:
         return []
     return [CompletionItem(name, help=title) for name, title in found.items() if name.startswith(incomplete)]
+
+
+def complete_diagram(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The deployed processes, and files."""
+    return [*complete_process(context, parameter, incomplete), CompletionItem(incomplete, type="file")]

@@ -21,7 +21,7 @@ from commands.session import (
     topics_left,
     user_option,
 )
-from engine.errors import EngineError
+from engine.errors import EngineError, NotFound
 
 if TYPE_CHECKING:
     from engine.services.resolving import Verdict
@@ -75,8 +75,8 @@ def retry(
 ) -> int:
     """Run incidents' work again, with all its attempts, and tell what really became of it.
 
-    A running worker does it and is waited for; where there is none, it is done here. Takes ids of jobs, messages and timers too;
-    a job that waits for its next attempt has it now. Exit code 3 when something needs a person again.
+    A running worker does it and is waited for; where there is none, it is done here. Takes ids of jobs, messages, timers and
+    calls too; a job that waits for its next attempt has it now. Exit code 3 when something needs a person again.
     """
     from engine.services.rerunning import rerun
     from engine.services.views import work_json
@@ -136,7 +136,11 @@ def _tell(runtime: Runtime, done: Work, live: bool, *, quiet: bool) -> int:
         return PERSON_NEEDED
     if done.state != "failed":
         return 0
-    say(f"It needs a person again, as {incident_of(runtime, work_json(done)['id'])}. Do: run-process incidents.")
+    named = work_json(done)["id"]
+    try:
+        say(f"It needs a person again, as {incident_of(runtime, named)}. Do: run-process incidents.")
+    except NotFound:  # from outside, and no instance has it
+        say(f"It needs a person again. Do: run-process messages, and run-process retry {named}.")
     return PERSON_NEEDED
 
 

@@ -108,9 +108,12 @@ def instances(database: str, as_json: bool, after: str | None, limit: int, **fil
         print_json(found)
         return
     print_table(
-        ("INSTANCE", "PROCESS", "STATE", "CUSTOMER", "PERIOD", "STARTED", "BY", "PREVIOUS", "NEXT"),
+        ("INSTANCE", "PROCESS", "STATE", "CUSTOMER", "PERIOD", "STARTED", "BY", "PREVIOUS", "NEXT", "CALLED BY"),
         [
-            (i.id, f"{i.process}@{i.version}", i.state, i.customer, i.period, i.started_at, i.started_by, i.previous, i.next)
+            (
+                *(i.id, f"{i.process}@{i.version}", i.state, i.customer, i.period, i.started_at),
+                *(i.started_by, i.previous, i.next, i.called_by),
+            )
             for i in found
         ],
     )

@@ -16,6 +16,8 @@ ASKED = {
     "run-process charges --state un": {"unknown"},
     "run-process show i": {"i1", "i2"},
     "run-process start mon": {PROCESS},
+    "run-process render mon": {PROCESS, "file,mon"},
+    "run-process render --instance i": {"i1", "i2"},
     "run-process start monthly-card-charge --reuse i1": {"i1"},
 }
 

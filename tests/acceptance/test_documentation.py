@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import runpy
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
@@ -12,10 +13,13 @@ import pytest
 
 from engine.connector import ChargeState, RefundState
 from engine.services.reminding import ReminderState
-from engine.store import instances, jobs, messages, timers, user_tasks
+from engine.store import calls, instances, jobs, messages, sent_messages, subscriptions, timers, user_tasks
 from tests.acceptance.program import CHECKOUT, PROCESS, PROCESSES, Done, Program, settings
+from tests.builders.drawing import carry_over, diagram, element, end, flows, start, timer
+from tests.builders.events import catch, catch_signal, event_gateway
 
 DOCS = CHECKOUT / "docs"
+SILENCED = CHECKOUT / "tests" / "definitions" / "check" / "silence-unused" / "valid"
 
 Forms = dict[str, dict[str, str]]
 
@@ -23,6 +27,11 @@ Forms = dict[str, dict[str, str]]
 def test_the_command_reference_is_up_to_date() -> None:
     written = (DOCS / "commands.md").read_text(encoding="utf-8")
     assert written == runpy.run_path(str(DOCS / "generate.py"))["command_reference"](), "Do: python docs/generate.py"
+
+
+def test_the_rule_reference_is_up_to_date() -> None:
+    written = (DOCS / "rules.md").read_text(encoding="utf-8")
+    assert written == runpy.run_path(str(DOCS / "generate.py"))["rule_reference"](), "Do: python docs/generate.py"
 
 
 @pytest.fixture(scope="session")
@@ -102,6 +111,42 @@ def months_end(run: Program) -> list[tuple[Done, str]]:
     return [*printed, (run("reopen", PROCESS, "--period", "2026-08", *decided), "closing record")]
 
 
+def messages_from_outside(run: Program) -> list[tuple[Done, str]]:
+    """What the commands about messages and signals print: one instance waits for a message, another for a signal."""
+    parts = (start(), event_gateway("first"), catch("paid", by="${order}"), catch_signal("alarm"), end())
+    timed = (element("startEvent", "daily", timer("R/P1D", "timeCycle")), end("done"))
+    ways = flows("start -> first -> paid -> end", "first -> alarm -> end", "daily -> done")
+    (run.folder / "orders.bpmn").write_bytes(diagram(*parts, *timed, ways, key="orders"))
+    (run.folder / "orders.carry-over.yaml").write_bytes(
+        carry_over({"order": "{type: string, carry: drop}"}, repeats="", key="orders")
+    )
+    run("deploy", "orders.bpmn")
+    run("start", "orders", *settings(order="A"))
+    kept = run("send", "paid", "--key", "B", "--set", "amount=5", "--id", "evt_1", "--json")
+    return [
+        (kept, "sent message"),
+        (run("messages", "--json"), "messages"),
+        (run("signal", "alarm", "--json"), "sent signal"),
+    ]
+
+
+def simulated(run: Program) -> Done:
+    """An afternoon with an error that nothing catches, so that there is trouble to tell."""
+    (run.folder / "p.yaml").write_text("services: {email.send: {errors: {address_refused: 100%}}}\n")
+    diagram = PROCESSES / f"{PROCESS}.bpmn"
+    return run("simulate", diagram, "--customers", "3", "--months", "1", "--profile", "p.yaml", "--json")
+
+
+def replayed(run: Program) -> Done:
+    """October, with nothing charged below a limit and the details copied, and an instance that was tampered with."""
+    changed = run.folder / "changed"
+    shutil.copytree(PROCESSES, changed)
+    diagram, carry_over = changed / f"{PROCESS}.bpmn", changed / f"{PROCESS}.carry-over.yaml"
+    diagram.write_text(diagram.read_text().replace("${billing_amount &gt; 0}", "${billing_amount &gt; 90000}"))
+    carry_over.write_text(carry_over.read_text().replace("drop, show_previous: true}", "copy}"))
+    return run("replay", PROCESS, "--definition", diagram, "--period", "2026-10", "--json", code=3)
+
+
 def test_what_commands_print_for_programs_is_what_is_documented(
     billed: Program, forms: Forms, another_account: dict[str, str]
 ) -> None:
@@ -113,7 +158,11 @@ def test_what_commands_print_for_programs_is_what_is_documented(
     (run.folder / "run-process.yaml").write_text("addresses: {Sales: s@example.com}\nreminders: {due_within: P60D}\n")
     printed = [
         (run("check", "bad.bpmn", "--json", code=3), "list of finding"),
+        (run("check", "bad.bpmn", SILENCED, "--format", "json", code=3), "check report"),
+        (run("test", PROCESSES / "refund.bpmn", "-k", "rejected", "--json"), "list of rehearsal"),
         (run("deploy", PROCESSES, "--json"), "list of deployed"),
+        (simulated(run), "simulation"),
+        (replayed(run), "replay"),
         (run("definitions", "--json"), "list of definition"),
         (run("start", PROCESS, "--csv", "rows.csv", "--json", code=3), "list of row"),
         (run("start", PROCESS, *settings(stripe_customer_id="cus_2", billing_month="2026-10"), "--json"), "instance"),
@@ -135,6 +184,7 @@ def test_what_commands_print_for_programs_is_what_is_documented(
         (run("chain", "i1", "--json"), "list of month"),
         (run("cancel", "i3", "--reason", "Enough.", "--json"), "cancelled instance"),
         *months_end(run),
+        *messages_from_outside(run),
     ]
     assert [each for done, kind in printed for each in departures(done.json, kind, forms, kind)] == []
     assert all(done.json for done, _ in printed)
@@ -153,7 +203,16 @@ STATES = {
     "task": {user_tasks.OFFERED, user_tasks.CLAIMED, user_tasks.COMPLETED, user_tasks.WITHDRAWN},
     "job": {jobs.READY, jobs.LEASED, jobs.FAILED, jobs.DONE, jobs.WITHDRAWN},
     "timer": {timers.WAITING, timers.FIRED, timers.WITHDRAWN, timers.FAILED},
+    "call": {calls.ACTIVE, calls.ENDED, calls.RETURNED, calls.WITHDRAWN, calls.FAILED},
     "message": {messages.WAITING, messages.DELIVERED, messages.FAILED, messages.SETTLED},
+    "subscription": {subscriptions.WAITING, subscriptions.RECEIVED, subscriptions.WITHDRAWN},
+    "sent message": {
+        sent_messages.WAITING,
+        sent_messages.KEPT,
+        sent_messages.DELIVERED,
+        sent_messages.FAILED,
+        sent_messages.SETTLED,
+    },
     "charge": {str(state) for state in ChargeState},
     "refund": {str(state) for state in RefundState},
     "reminder": {str(state) for state in ReminderState},

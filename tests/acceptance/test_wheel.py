@@ -25,6 +25,8 @@ def test_the_wheel_holds_all_files_of_the_product_and_none_of_the_tests(wheel: P
     assert {
         "processes/carry-over.schema.json",
         f"processes/{PROCESS}.mail/charged.html",
+        "processes/.camunda/element-templates/stripe.charge.json",
+        "commands/new_process/files/new-process.bpmn",
         "engine/store/migrations/env.py",
     } < names
 
@@ -40,3 +42,5 @@ def test_the_installed_program_is_whole_without_the_checkout(installed: Program)
     assert str(CHECKOUT) not in searched
     assert installed("--version").stdout.startswith("run-process, version ")
     assert installed("deploy", Path(modules[-1]).parent).stdout == SHIPPED  # with its templates, and the migrations
+    installed("init", "monthly-fee")
+    assert installed("check", "processes").stdout == ""

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.benchmarks import coverage, cycle, fan_out, growth, stripe_bound
+from tests.benchmarks import checking, coverage, cycle, fan_out, growth, stripe_bound
 from tests.benchmarks.bench import Bench, Size, Table
 from tests.benchmarks.machine import describe
 from tests.builders.postgresql import running_postgresql
@@ -21,6 +21,7 @@ BENCHMARKS: dict[str, Callable[[Bench], Iterator[Table]]] = {
     "growth": growth.run,
     "fan-out": fan_out.run,
     "coverage": coverage.run,
+    "check": checking.run,
 }
 
 

@@ -1,0 +1,5 @@
+"""`test`: the scenarios that analysts write beside their processes, played on the real core."""
+
+from commands.testing.command import test
+
+__all__ = ["test"]
