@@ -107,12 +107,15 @@ def instances(database: str, as_json: bool, after: str | None, limit: int, **fil
     if as_json:
         print_json(found)
         return
+    columns = ("INSTANCE", "PROCESS", "STATE", "CUSTOMER", "PERIOD", "STARTED", "BY", "PREVIOUS", "NEXT")
+    called = any(i.called_by for i in found)  # few processes call others, and a terminal is narrow
     print_table(
-        ("INSTANCE", "PROCESS", "STATE", "CUSTOMER", "PERIOD", "STARTED", "BY", "PREVIOUS", "NEXT", "CALLED BY"),
+        (*columns, "CALLED BY") if called else columns,
         [
             (
                 *(i.id, f"{i.process}@{i.version}", i.state, i.customer, i.period, i.started_at),
-                *(i.started_by, i.previous, i.next, i.called_by),
+                *(i.started_by, i.previous, i.next),
+                *((i.called_by,) if called else ()),
             )
             for i in found
         ],
