@@ -21,54 +21,63 @@ class Entry(NamedTuple):
     summary: str
 
 
-COMMANDS = {
-    "init": Entry("commands.new_process.command:init", "Make a new process, to go on from in the modeler."),
-    "check": Entry("commands.check:check", "Check definitions: everything that is wrong, by place."),
-    "templates": Entry("commands.templates:templates", "Write element templates: connectors as forms in the modeler."),
-    "render": Entry("commands.render:render", "Draw a diagram, or where an instance is in it."),
-    "test": Entry("commands.testing:test", "Try processes with the scenarios beside them."),
-    "simulate": Entry("commands.simulate:simulate", "Simulate many customers for some months, and show where work piles up."),
-    "replay": Entry("commands.replay:replay", "Run a period's recorded inputs through a changed definition: what differs."),
-    "deploy": Entry("commands.definitions:deploy", "Deploy definitions as new versions."),
-    "definitions": Entry("commands.definitions:definitions", "List the deployed definitions."),
-    "start": Entry("commands.instances:start", "Start instances by hand, from a file, or from a finished one."),
-    "instances": Entry("commands.instances:instances", "List instances."),
-    "show": Entry("commands.instances:show", "Show one instance in full."),
-    "history": Entry("commands.instances:history", "Show what happened to an instance, and who did it."),
-    "customers": Entry("commands.customers:customers", "The roster: enrol, pause, resume and end customers."),
-    "coverage": Entry("commands.coverage:coverage", "Who is charged in a period, and who is not; mend broken chains."),
-    "close": Entry("commands.periods:close", "Close a period, so that nothing of it changes any more."),
-    "reopen": Entry("commands.periods:reopen", "Let a closed period change again, with a reason."),
-    "periods": Entry("commands.periods:periods", "List periods: open, closed, or changed since."),
-    "chain": Entry("commands.instances:chain", "Show a customer's months in a line."),
-    "charges": Entry("commands.charges:charges", "List the charge ledger, with totals."),
-    "refunds": Entry("commands.refunds:refunds", "List what was given back, and of which charge."),
-    "reconcile": Entry("commands.reconcile:reconcile", "Compare a period with Stripe's own records, both ways."),
-    "cancel": Entry("commands.instances:cancel", "End an instance by hand, with a reason."),
-    "tasks": Entry("commands.tasks:tasks", "List the work that waits for people."),
-    "claim": Entry("commands.tasks:claim", "Take a task."),
-    "release": Entry("commands.tasks:release", "Give a task back."),
-    "complete": Entry("commands.tasks:complete", "Complete a task with its form's values."),
-    "remind": Entry("commands.remind:remind", "Mail reminders of tasks that are overdue or due soon."),
-    "work": Entry("commands.workers:work", "Run a worker: deliver messages, call connectors."),
-    "workers": Entry("commands.workers:workers", "List the workers; exit code 3 when none lives."),
-    "messages": Entry("commands.messages:messages", "List what is waited for, and what nobody has received yet."),
-    "send": Entry("commands.messages:send", "Send a message to the instance that waits for it, or that it starts."),
-    "signal": Entry("commands.messages:signal", "Send a signal to every instance that waits for it."),
-    "incidents": Entry("commands.incidents:incidents", "List what needs a person."),
-    "retry": Entry("commands.incidents:retry", "Run an incident's work again."),
-    "resolve": Entry("commands.incidents:resolve", "Record that an incident was dealt with otherwise."),
-    "stripe-sandbox": Entry("commands.sandbox:stripe_sandbox", "Run a local stand-in for Stripe, to try things on."),
-    "demo": Entry("commands.demo:demo", "Play three months with a few dozen customers."),
-    "completion": Entry("commands.completion:completion", "Print the script that completes commands with Tab."),
+SECTIONS = {
+    "Begin here": {
+        "demo": Entry("commands.demo:demo", "Play three months with a few dozen customers."),
+        "stripe-sandbox": Entry("commands.sandbox:stripe_sandbox", "Run a local stand-in for Stripe, to try things on."),
+        "completion": Entry("commands.completion:completion", "Print the script that completes commands with Tab."),
+    },
+    "Draw and try a process (analyst)": {
+        "init": Entry("commands.new_process.command:init", "Make a new process, to go on from in the modeler."),
+        "templates": Entry("commands.templates:templates", "Write element templates: connectors as forms in the modeler."),
+        "check": Entry("commands.check:check", "Check definitions: everything that is wrong, by place."),
+        "test": Entry("commands.testing:test", "Try processes with the scenarios beside them."),
+        "simulate": Entry("commands.simulate:simulate", "Simulate many customers for some months, and show where work piles up."),
+        "render": Entry("commands.render:render", "Draw a diagram, or where an instance is in it."),
+        "deploy": Entry("commands.definitions:deploy", "Deploy definitions as new versions."),
+        "definitions": Entry("commands.definitions:definitions", "List the deployed definitions."),
+        "replay": Entry("commands.replay:replay", "Run a period's recorded inputs through a changed definition: what differs."),
+    },
+    "Run the month (operator)": {
+        "customers": Entry("commands.customers:customers", "The roster: enrol, pause, resume and end customers."),
+        "start": Entry("commands.instances:start", "Start instances by hand, from a file, or from a finished one."),
+        "tasks": Entry("commands.tasks:tasks", "List the work that waits for people."),
+        "claim": Entry("commands.tasks:claim", "Take a task."),
+        "release": Entry("commands.tasks:release", "Give a task back."),
+        "complete": Entry("commands.tasks:complete", "Complete a task with its form's values."),
+        "remind": Entry("commands.remind:remind", "Mail reminders of tasks that are overdue or due soon."),
+        "work": Entry("commands.workers:work", "Run a worker: deliver messages, call connectors."),
+        "workers": Entry("commands.workers:workers", "List the workers; exit code 3 when none lives."),
+        "incidents": Entry("commands.incidents:incidents", "List what needs a person."),
+        "retry": Entry("commands.incidents:retry", "Run an incident's work again."),
+        "resolve": Entry("commands.incidents:resolve", "Record that an incident was dealt with otherwise."),
+        "cancel": Entry("commands.instances:cancel", "End an instance by hand, with a reason."),
+        "send": Entry("commands.messages:send", "Send a message to the instance that waits for it, or that it starts."),
+        "signal": Entry("commands.messages:signal", "Send a signal to every instance that waits for it."),
+        "messages": Entry("commands.messages:messages", "List what is waited for, and what nobody has received yet."),
+        "coverage": Entry("commands.coverage:coverage", "Who is charged in a period, and who is not; mend broken chains."),
+    },
+    "Look into it, compare, close (operator, auditor)": {
+        "instances": Entry("commands.instances:instances", "List instances."),
+        "show": Entry("commands.instances:show", "Show one instance in full."),
+        "history": Entry("commands.instances:history", "Show what happened to an instance, and who did it."),
+        "chain": Entry("commands.instances:chain", "Show a customer's months in a line."),
+        "charges": Entry("commands.charges:charges", "List the charge ledger, with totals."),
+        "refunds": Entry("commands.refunds:refunds", "List what was given back, and of which charge."),
+        "reconcile": Entry("commands.reconcile:reconcile", "Compare a period with Stripe's own records, both ways."),
+        "close": Entry("commands.periods:close", "Close a period, so that nothing of it changes any more."),
+        "reopen": Entry("commands.periods:reopen", "Let a closed period change again, with a reason."),
+        "periods": Entry("commands.periods:periods", "List periods: open, closed, or changed since."),
+    },
 }
+COMMANDS = {name: entry for entries in SECTIONS.values() for name, entry in entries.items()}
 
 
 class LazyGroup(click.Group):
     """A group that imports a command's module when that command runs, so that start-up costs only what is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order of a month's work, not of the alphabet."""
+        """In the order of the work, not of the alphabet."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -92,9 +101,11 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list of commands, without importing any."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
+        """The list of commands by who uses them, without importing any."""
+        width = max(map(len, COMMANDS))
+        for title, entries in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), entry.summary) for name, entry in entries.items()])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
         """Names of commands, without importing any."""
