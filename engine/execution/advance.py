@@ -168,11 +168,11 @@ class _Move:
         for item, value in {item: self._checked(item, value) for item, value in given.items()}.items():
             self._set(item, value, here)
 
-    def caught(self, node: str, code: str, message: str) -> None:
+    def caught(self, node: str, code: str, message: str, here: Locals) -> None:
         """Write down what was caught, where the event asks for it."""
         for event in self.executable.nodes[node].events:
-            self._set_if(event.code_variable, code)
-            self._set_if(event.message_variable, message)
+            self._set_if(event.code_variable, code, here)
+            self._set_if(event.message_variable, message, here)
 
     def not_caught(self, node: str, code: str) -> None:
         """Note that the instance has ended by an error."""
@@ -227,9 +227,9 @@ class _Move:
         """Values that were checked already."""
         self.data.update({name: value for name, value in values.items() if not here.set(name, value)})
 
-    def _set_if(self, item: str | None, value: Value) -> None:
+    def _set_if(self, item: str | None, value: Value, here: Locals) -> None:
         if item is not None:
-            self._set(item, value)
+            self._set(item, value, here)
 
     # what comes of it ...............................................................................................
 

@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from engine.errors import DefinitionInvalid
 from engine.execution.transition import TimerClosed, TimerStarted
-from tests.builders.drawing import end, exclusive, flows, parallel, script, service, start, user, wait
+from tests.builders.drawing import element, end, exclusive, flows, parallel, script, service, start, user, wait
 from tests.builders.drawing_scopes import (
     after,
     error,
@@ -278,3 +279,26 @@ def test_an_event_sub_process_s_timer_that_repeats_begins_it_each_time() -> None
     assert sorted(play.waiting) == ["beside", "look", "look", "pay"]
     play.done("pay").complete("beside").complete("look")
     assert play.complete("look").waiting == ["after"]
+
+
+@pytest.mark.parametrize(
+    ("waits_for", "throws"),
+    [(SIGNAL, element("intermediateThrowEvent", "again", SIGNAL)), (escalation(), escalate("again"))],
+)
+def test_a_handler_that_tells_itself_within_one_step_is_stopped_and_changes_nothing(waits_for: str, throws: str) -> None:
+    first = element("intermediateThrowEvent", "tell", waits_for)
+    help_ = handler("help", event_start("told", waits_for, interrupting=False), throws, end("e"), flows("told -> again -> e"))
+    drawn = executable_of(start(), user("work"), first, help_, end(), flows("start -> work -> tell -> end"))
+    play = Play(drawn).start()
+    with pytest.raises(DefinitionInvalid, match=r"'told' starts.*tells itself again and again"):
+        play.complete("work")
+    assert "work" in play.waiting
+
+
+def test_a_handler_that_tells_itself_after_a_pause_goes_on() -> None:
+    help_ = handler("help", event_start("told", escalation(), interrupting=False), user("boss"), escalate("again"), end("e"),
+                    flows("told -> boss -> again -> e"))  # fmt: skip
+    play = Play(executable_of(start(), escalate("tell"), help_, end(), flows("start -> tell -> end"))).start()
+    for _ in range(25):
+        assert play.waiting == ["boss"]
+        play.complete("boss")

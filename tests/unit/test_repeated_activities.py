@@ -60,6 +60,19 @@ def test_of_a_collection_each_instance_has_its_own_value(sequential: bool) -> No
 
 
 @pytest.mark.parametrize("sequential", [True, False])
+def test_an_error_s_code_goes_into_the_instance_s_own_value(sequential: bool) -> None:
+    caught = on_edge("caught", "pay", error(attributes='camunda:errorCodeVariable="receipt"'))
+    body = sub("work", start("begin"), service("pay", {}, {}), caught, exclusive("was", "was-other"), user("said"),
+               user("other"), end("done"),
+               flows("begin -> pay -> done", "caught -> was", 'was -> said if ${receipt == "declined"}', "was -> other -> done",
+                     "said -> done"))  # fmt: skip
+    marker = instances(collection='${["a", "b"]}', each="receipt", sequential=sequential)
+    play = played(repeated(body, marker), receipt="outside").fail("pay", "declined")
+    assert "said" in play.waiting
+    assert play.data == {"receipt": "outside"}
+
+
+@pytest.mark.parametrize("sequential", [True, False])
 def test_no_instance_at_all_is_passed_at_once(sequential: bool) -> None:
     assert played(repeated(user("work"), instances("0", sequential=sequential))).path == ("start", "end")
     assert played(repeated(user("work"), instances(collection="${[]}", sequential=sequential))).completed

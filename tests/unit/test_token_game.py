@@ -183,6 +183,13 @@ def test_an_instance_that_could_only_wait_for_ever_is_refused_while_its_last_tas
     assert play.waiting == ["enter"]
 
 
+def test_a_join_waits_for_a_way_from_a_start_event_that_did_not_begin_the_instance() -> None:
+    drawn = executable_of(start(), start("again", "m_next"), parallel("join"), user("after"), end(),
+                          flows("start -> join -> after -> end", "again -> join"))  # fmt: skip
+    with pytest.raises(DefinitionInvalid, match=r"each way into 'join', but nothing is left"):
+        Play(drawn).start()
+
+
 # --- loops ----------------------------------------------------------------------------------------------------------
 
 SEND_BACK = executable_of(

@@ -96,7 +96,7 @@ def unreachable_node(subject: Subject) -> Iterator[Finding]:
 
 def parallel_join_after_exclusive_split(subject: Subject) -> Iterator[Finding]:
     """A parallel gateway waits for all of its incoming flows. Where they come from a choice, only one of them ever brings a
-    token, and the instance stands still for ever.
+    token, and the instance stands still for ever. Of several start events, too, only one begins an instance.
 
     Severity: warning
     Why: the instance would stand still for ever, and nobody would be told.
@@ -107,15 +107,18 @@ def parallel_join_after_exclusive_split(subject: Subject) -> Iterator[Finding]:
     joins = [node for node in process.of_kind("parallelGateway") if len(process.flows_to(node.id)) > 1]
     preceding = _preceding(process) if joins else {}
     choices = [(node, ways) for node in process.nodes.values() if len(ways := _ways_out(process, node)) > 1]
+    starts = [node for node in process.nodes_in(None) if node.kind == "startEvent"]
+    choices += [(start, [(frozenset[str](), frozenset({each.id})) for each in starts]) for start in starts[1:2]]
     for join in joins:
         leading = {flow.id: _leading_to(flow.source, join.id, preceding) for flow in process.flows_to(join.id)}
         choice = next((node for node, ways in choices if _splits(ways, leading)), None)
         if choice is not None:
+            one = "only one start event begins an instance" if choice in starts else f"{shown(label(choice))} chooses one of them"
             yield warning(
                 "parallel-join-after-exclusive-split",
                 join,
-                f"Expected all ways into this parallel gateway to be taken together, but {shown(label(choice))} chooses one "
-                "of them. Do: join with an exclusive or inclusive gateway.",
+                f"Expected all ways into this parallel gateway to be taken together, but {one}. "
+                "Do: join with an exclusive or inclusive gateway.",
             )
 
 

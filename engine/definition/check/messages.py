@@ -122,9 +122,9 @@ def message_parameter_misplaced(subject: Subject) -> Iterator[Finding]:
 
 def event_gateway_invalid(subject: Subject) -> Iterator[Finding]:
     """Behind an event-based gateway there are two or more events, of which the first one counts: timer, message and signal catch
-    events, and receive tasks without boundary events, each reached from the gateway alone.
+    events, and receive tasks without boundary events, each reached from the gateway alone. No two wait for the same.
 
-    Why: BPMN 2.0.2 (10.6.6) gives no other element there a meaning.
+    Why: BPMN 2.0.2 (10.6.6) gives no other element there a meaning; of two that wait for the same, one would never happen.
     Wrong: a user task behind an event-based gateway
     Right: a message catch event, and a timer with the longest time to wait
     """
@@ -134,6 +134,8 @@ def event_gateway_invalid(subject: Subject) -> Iterator[Finding]:
         wrong = next((why for node in targets if (why := _unfit_behind_gateway(subject, node))), None)
         if len(targets) < 2:
             wrong = "there are fewer"
+        elif wrong is None and (again := _awaited_twice(targets)):
+            wrong = f"{shown(label(again))} waits for what another one waits for, so that it never happens"
         if wrong is not None:
             yield error(
                 "event-gateway-invalid",
@@ -141,6 +143,19 @@ def event_gateway_invalid(subject: Subject) -> Iterator[Finding]:
                 "Expected two or more events behind the event-based gateway, each a timer, message or signal catch event or a "
                 f"receive task, but {wrong}. Do: correct what follows the gateway.",
             )
+
+
+def _awaited_twice(targets: list[FlowNode]) -> FlowNode | None:
+    """The second event that waits for the same message with the same key, or for the same signal."""
+    seen = set()
+    for node in targets:
+        event = awaited_by(node)
+        what = (event.kind, event.name, node.correlation_key) if event is not None and event.name else None
+        if what in seen:
+            return node
+        if what is not None:
+            seen.add(what)
+    return None
 
 
 def _unfit_behind_gateway(subject: Subject, node: FlowNode) -> str | None:

@@ -44,6 +44,8 @@ def _instead(marker: Repetition) -> str:
 def _why_loop_invalid(node: FlowNode, marker: Repetition) -> str | None:
     if marker.condition is None and marker.maximum is None:
         return "Expected a condition or a maximum for this loop, but it has neither. Do: give it one."
+    if marker.maximum == 0:
+        return "Expected a maximum of at least one round, but it is 0. Do: give it another, or remove the activity."
     if marker.maximum is not None and marker.maximum > MOST_ROUNDS:
         return f"Expected a maximum of at most {MOST_ROUNDS:,} rounds, but it is {marker.maximum:,}. Do: make it smaller."
     if marker.maximum is None and node.kind in ("scriptTask", "businessRuleTask"):

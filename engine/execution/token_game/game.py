@@ -45,6 +45,9 @@ _FIRED = ("timer", "message", "signal")
 """What boundary events and event sub-processes are told of from outside."""
 _DEEPEST = 900
 """The library looks a thousand tasks deep, and says that an instance is completed whose tokens are deeper."""
+_MOST_ROUNDS = 20
+"""What tells itself within one step, again and again, is stopped: it would go on for ever, beside itself and no deeper. What
+interrupts goes deeper each time."""
 
 
 class TokenGame:
@@ -53,6 +56,7 @@ class TokenGame:
     def __init__(self, tree: Tree, host: Host, saved: list[Value] | None = None) -> None:
         """Begins a new instance of `tree`, or goes on with what `save` gave. Raises StateUnknown for what doesn't fit."""
         self._next_token = 1
+        self._rounds: dict[Task, int] = {}
         self._tree, self._host = tree, host
         self._game = BpmnWorkflow(tree, script_engine=host, deserializing=saved is not None)
         if saved is not None:
@@ -200,18 +204,19 @@ class TokenGame:
         if isinstance(part, TerminateEnd):
             end_inside(scope_of(task))
         elif isinstance(part, SignalThrow):
-            self._signal(part.signal)
+            self._signal(task, part.signal)
         elif isinstance(part, EscalationThrow):
             self._throw(task, "escalation", [part.code], part.message)
         elif isinstance(part, ErrorEnd) and not self._throw(task, "error", [part.code], part.message):
             end_inside(self._game.task_tree)
             self._host.not_caught(part.name, part.code)
 
-    def _signal(self, name: str | None) -> None:
+    def _signal(self, thrower: Task, name: str | None) -> None:
         """A signal comes to everything that waits for it at this moment (BPMN 2.0.2, 10.5.1)."""
         for each in [t for t in self._game.tasks.values() if waits_for_signal(t, name)]:
             if waits_for_signal(each, name):  # what came first may have withdrawn it
                 self.signalled.add(each.id)
+                self._count(thrower, each)
                 self.fire(each.id)
 
     def _throw(self, task: Task, kind: str, codes: Sequence[str], message: str) -> bool:
@@ -219,9 +224,25 @@ class TokenGame:
         if found is None:
             return False
         catching, code = found
+        self._count(task, catching)
         take(catching)
-        self._host.caught(flow_node(catching), code, message)
+        self._host.caught(flow_node(catching), code, message, locals_at(catching))
         return True
+
+    def _count(self, thrower: Task, catching: Task) -> None:
+        """Note that `catching` is told by `thrower`, which may be there because of something that was caught in this step."""
+        if getattr(catching.task_spec, "interrupting", True):
+            return
+        rounds, above = 1, thrower
+        while above is not None:
+            rounds = max(rounds, self._rounds.get(above, 0) + 1)
+            above = above.parent
+        if rounds > _MOST_ROUNDS:
+            raise DefinitionInvalid(
+                f"Expected what {flow_node(catching)!r} starts to wait, or to throw something else, but it tells itself again "
+                "and again within one step. Do: correct the diagram, and deploy it again."
+            )
+        self._rounds[catching] = rounds
 
     # scopes .........................................................................................................
 

@@ -23,7 +23,7 @@ class Host(Protocol):
         """An event or task is passed that throws a message or signal."""
         ...
 
-    def caught(self, node: str, code: str, message: str) -> None:
+    def caught(self, node: str, code: str, message: str, here: Locals) -> None:
         """An event caught an error or escalation."""
         ...
 

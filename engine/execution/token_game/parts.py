@@ -42,6 +42,9 @@ class ParallelGateway(BpmnSpecMixin):  # type: ignore[misc]
     The library's own join forgets which tokens an earlier round of a loop has taken, and lets the next round pass too early.
     """
 
+    complete = True
+    """Whether all its incoming flows can bring a token: none comes from a start event that is not the instance's."""
+
     def _update_hook(self, my_task: Task) -> bool:
         if my_task.has_state(TaskState.FINISHED_MASK):
             return False  # taken meanwhile
@@ -55,6 +58,8 @@ class ParallelGateway(BpmnSpecMixin):  # type: ignore[misc]
 
     def _taken_with(self, my_task: Task) -> list[Task] | None:
         """The tokens that are taken together with this one; None while one is missing."""
+        if not self.complete:
+            return None
         missing: Counter[str] = Counter(self._inputs) - Counter([my_task.parent.task_spec.name])
         taken = []
         for other in my_task.workflow.tasks.values():

@@ -227,7 +227,7 @@ def _asked(host: Host, question: _Call, message: str) -> Any:
     name, *arguments = question
     if name == "caught":
         node, code, said = arguments
-        host.caught(node, code, message if said is _SAME_MESSAGE else said)
+        host.caught(node, code, message if said is _SAME_MESSAGE else said, NOWHERE)
         return None
     if name == "not_caught":
         host.not_caught(*arguments)
@@ -254,7 +254,7 @@ class _Witness:
     def throw(self, node: str, here: Locals) -> None:
         self._ask(("throw", node))
 
-    def caught(self, node: str, code: str, message: str) -> None:
+    def caught(self, node: str, code: str, message: str, here: Locals) -> None:
         self._ask(("caught", node, code, _SAME_MESSAGE if message == self.message else message))
 
     def not_caught(self, node: str, code: str) -> None:

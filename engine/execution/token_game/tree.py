@@ -62,6 +62,9 @@ class _Builder:
             self._split_flows(key)
         for key in self.entry:
             self._connect(self.process.nodes[key])
+        for gateway in self.process.of_kind("parallelGateway"):
+            sources = (flow.source for flow in self.process.flows_to(gateway.id))
+            tree.task_specs[gateway.id].complete = all(source in self.entry for source in sources)
         for gateway in self.process.of_kind("inclusiveGateway"):
             tree.task_specs[gateway.id].upstream = upstream_of(self.process, gateway.id)
         tree.start.connect(self.entry[self.start])
