@@ -233,8 +233,8 @@ class Stage(Board):
     def _fire(self, timer: Timer, due_at: datetime) -> Instance:
         try:
             return self._move(timer, FireTimer(timer.token))
-        except Exception:
-            heappush(self._due, (due_at, timer.id))  # nothing has changed: it is due still
+        except Exception:  # whatever it was, nothing has changed: the timer is due still
+            heappush(self._due, (due_at, timer.id))
             raise
 
     def next_due(self) -> datetime | None:

@@ -6,7 +6,6 @@ asks for done, so that a change is noticed: `-` is the file itself.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,15 +13,15 @@ import pytest
 
 from engine.definition.process_definition import read_definition
 from tests.builders.adopting import Adopted, adopt, mend, ways_through
+from tests.builders.corpus import CORPUS, WITHOUT
 
 ROOT = Path(__file__).parents[2]
-CORPUS = Path(os.environ.get("RUN_PROCESS_CORPUS") or ROOT.parent / "shared" / "corpus")
 VERDICTS = ROOT / "tests" / "definitions" / "adopted"
 FOLDERS = ("camunda-examples", "miwg")
 DRAWN = {f"{folder}/{path.name}": path for folder in FOLDERS for path in sorted((CORPUS / folder).glob("*.bpmn"))}
 INSTANCES = 30
 
-pytestmark = pytest.mark.skipif(not DRAWN, reason=f"no BPMN files in {CORPUS}; RUN_PROCESS_CORPUS names another place")
+pytestmark = pytest.mark.skipif(not DRAWN, reason=WITHOUT)
 
 
 def kept(folder: str) -> str:

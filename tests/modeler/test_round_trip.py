@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -14,11 +13,11 @@ from engine.definition.bpmn_xml import DIALECTS
 from engine.definition.diagram import Process
 from engine.definition.diagram_reader import read_diagram
 from engine.errors import DefinitionInvalid
+from tests.builders.corpus import CORPUS, WITHOUT
 from tests.modeler.packages import saved
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = [*sorted((ROOT / "processes").glob("*.bpmn")), ROOT / "commands" / "new_process" / "files" / "new-process.bpmn"]
-CORPUS = Path(os.environ.get("BPMN_CORPUS", ROOT.parent / "shared" / "corpus"))
 OTHER_ENGINES = [namespace.encode() for namespace, name in DIALECTS.items() if name != "camunda"]
 UNNUMBERED = "no namespace uri given for prefix"  # what the library can't write: a prefix that stands in attributes alone
 NOT_DRAWABLE = ("getTotalLength", "reading '0'")  # what jsdom hasn't got: the length of a curve
@@ -55,7 +54,7 @@ def compared(before: bytes, after: bytes) -> Iterator[tuple[Any, Any]]:
 def theirs() -> dict[str, bytes]:
     """Diagrams that others drew, for our dialect or for none."""
     if not CORPUS.is_dir():
-        pytest.skip(f"no diagrams of others in {CORPUS}: set BPMN_CORPUS")
+        pytest.skip(WITHOUT)
     contents = {str(path.relative_to(CORPUS)): path.read_bytes() for path in sorted(CORPUS.rglob("*.bpmn"))}
     return {name: each for name, each in contents.items() if not any(namespace in each for namespace in OTHER_ENGINES)}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
@@ -11,9 +10,9 @@ import pytest
 from engine.definition.diagram import Diagram, Process
 from engine.definition.diagram_reader import read_diagram
 from engine.errors import DefinitionInvalid
+from tests.builders.corpus import CORPUS, WITHOUT
 from tests.builders.drawing import HEAD, diagram
 
-CORPUS = Path(os.environ.get("BPMN_CORPUS", Path(__file__).parents[3] / "shared" / "corpus"))
 FOREIGN = sorted(CORPUS.rglob("*.bpmn")) if CORPUS.is_dir() else []
 
 
@@ -173,7 +172,7 @@ def test_what_changes_meaning_and_is_not_modelled_is_noted_with_its_place() -> N
 # --- diagrams that other people drew ----------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(not FOREIGN, reason=f"no BPMN files in {CORPUS}; set BPMN_CORPUS")
+@pytest.mark.skipif(not FOREIGN, reason=WITHOUT)
 @pytest.mark.parametrize("path", FOREIGN, ids=lambda path: str(path.relative_to(CORPUS)))
 def test_a_diagram_that_somebody_else_drew_has_a_model(path: Path) -> None:
     content = path.read_bytes()

@@ -218,7 +218,7 @@ def _done(played: TokenGame, witness: _Witness, call: _Call, message: str, slot:
         if name in _ATTRIBUTES:
             return found if isinstance(found, bool) else tuple(found) if isinstance(found, list) else frozenset(found)
         return found(*arguments, message) if name == "throw_error" else found(*arguments)
-    except BaseException:
+    except BaseException:  # whatever it was, a call that has no result is never remembered as if it had one
         witness.slot = None
         raise
 

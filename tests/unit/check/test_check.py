@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 from engine.definition.check import check
 from engine.definition.finding import Severity
 from tests.benchmarks.checking import large_definition
+from tests.builders.corpus import CORPUS, WITHOUT
 from tests.builders.drawing import (
     billing,
     carry_over,
@@ -30,7 +30,6 @@ from tests.builders.drawing import (
     verdicts,
 )
 
-CORPUS = Path(os.environ.get("BPMN_CORPUS", Path(__file__).parents[4] / "shared" / "corpus"))
 FOREIGN = sorted(CORPUS.rglob("*.bpmn")) if CORPUS.is_dir() else []
 
 
@@ -125,7 +124,7 @@ def test_a_diagram_cut_or_scrambled_anywhere_never_breaks_check(data: st.DataObj
         assert finding.message
 
 
-@pytest.mark.skipif(not FOREIGN, reason=f"no BPMN files in {CORPUS}; set BPMN_CORPUS")
+@pytest.mark.skipif(not FOREIGN, reason=WITHOUT)
 @pytest.mark.parametrize("path", FOREIGN, ids=lambda path: str(path.relative_to(CORPUS)))
 def test_a_diagram_that_somebody_else_drew_gets_a_verdict(path: Path) -> None:
     findings = check({path.name: path.read_bytes()}, connectors())

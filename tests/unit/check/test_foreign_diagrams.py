@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import time
 from collections import Counter
@@ -16,14 +15,14 @@ from commands.session import connectors as shipped_connectors
 from engine.definition.check import check
 from engine.definition.check.rule_text import rule_texts
 from engine.definition.finding import Severity
+from tests.builders.corpus import CORPUS, WITHOUT
 from tests.builders.drawing import connectors
 
 ROOT = Path(__file__).parents[3]
-CORPUS = Path(os.environ.get("RUN_PROCESS_CORPUS") or os.environ.get("BPMN_CORPUS") or ROOT.parent / "shared" / "corpus")
 FOREIGN = sorted(CORPUS.rglob("*.bpmn")) if CORPUS.is_dir() else []
 OURS = [*sorted((ROOT / "processes").glob("*.bpmn")), *sorted((ROOT / "tests" / "definitions" / "check").glob("*/*/*.bpmn"))]
 RULES = {text.id for text in rule_texts()}
-needs_corpus = pytest.mark.skipif(not FOREIGN, reason=f"no BPMN files in {CORPUS}; set RUN_PROCESS_CORPUS")
+needs_corpus = pytest.mark.skipif(not FOREIGN, reason=WITHOUT)
 
 
 @needs_corpus

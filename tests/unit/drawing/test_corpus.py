@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -13,12 +12,12 @@ from lxml import etree
 
 from engine.drawing import draw, read_picture
 from engine.drawing.picture import Box
+from tests.builders.corpus import CORPUS, WITHOUT
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
 
 CHECKOUT = Path(__file__).parents[3]
-CORPUS = Path(os.environ.get("RUN_PROCESS_CORPUS") or CHECKOUT.parent / "shared" / "corpus")
 FOUND = sorted(CORPUS.rglob("*.bpmn")) if CORPUS.is_dir() else []
 DIAGRAMS = [*FOUND, *sorted((CHECKOUT / "processes").glob("*.bpmn"))]
 MODEL = "{http://www.omg.org/spec/BPMN/20100524/MODEL}"
@@ -81,7 +80,7 @@ def extent(group: _Element) -> Box:
 
 def test_the_corpus_is_there() -> None:
     if not FOUND:
-        pytest.skip(f"the corpus of other people's diagrams is not at {CORPUS}; RUN_PROCESS_CORPUS names another place")
+        pytest.skip(WITHOUT)
     assert len(FOUND) > 50
 
 
