@@ -79,7 +79,7 @@ def retry(
     calls too; a job that waits for its next attempt has it now. Exit code 3 when something needs a person again.
     """
     from engine.services.rerunning import rerun
-    from engine.services.views import work_json
+    from engine.services.row_forms import work_json
 
     if not incident_ids and kind is None:
         raise click.UsageError("Expected an incident or --kind, but there is neither. Do: run-process incidents lists them.")
@@ -126,7 +126,7 @@ def _put_back(runtime: Runtime, ids: list[str], by: str) -> tuple[list[dict[str,
 def _tell(runtime: Runtime, done: Work, live: bool, *, quiet: bool) -> int:
     """Tell what became of it; the exit code."""
     from engine.services.resolving import incident_of
-    from engine.services.views import work_json, work_line
+    from engine.services.row_forms import work_json, work_line
 
     if not quiet:
         click.echo(readable(work_line(done)))

@@ -95,7 +95,7 @@ class _Teller:
         self.reader_gone: Callable[[], None] = lambda: None
 
     def tell(self, done: Work) -> None:
-        from engine.services.views import work_line
+        from engine.services.row_forms import work_line
 
         if self._quiet:
             return

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from engine.services.row_forms import sent_message_json, start_timer_json, subscription_json
 from engine.services.runtime import Runtime
-from engine.services.views import sent_message_json, start_timer_json, subscription_json
 from engine.store import instances, sent_messages, start_timers, subscriptions
 
 PAGE = 1_000

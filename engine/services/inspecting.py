@@ -12,22 +12,20 @@ from engine.definition.data_item import format_value
 from engine.errors import NotFound
 from engine.execution.state import load_state
 from engine.model.identifiers import Kind, format_id, parse_id
-from engine.services.runtime import Runtime
-from engine.services.views import (
-    InstanceView,
+from engine.services.row_forms import (
     call_json,
     charge_json,
     history_json,
     incident_json,
-    instance_view,
     job_json,
     message_json,
     refund_json,
     sent_message_json,
     subscription_json,
-    task_view,
     timer_json,
 )
+from engine.services.runtime import Runtime
+from engine.services.views import InstanceView, instance_view, task_view
 from engine.store import (
     calls,
     charges,

@@ -8,8 +8,8 @@ from typing import Any
 from engine.connector import Charge, ChargeState, Refund, RefundState
 from engine.errors import NotFound
 from engine.model.identifiers import Kind, format_id, parse_id
+from engine.services.row_forms import charge_json, refund_json
 from engine.services.runtime import Runtime
-from engine.services.views import charge_json, refund_json
 from engine.store import charges, refunds
 from engine.store.charges import LookUp
 

@@ -16,8 +16,8 @@ from engine.model.identifiers import Kind, format_id, parse_id
 from engine.model.text import did_you_mean, shown, with_remedy
 from engine.services import ending, refunding, settling
 from engine.services.applying import apply_transition
+from engine.services.row_forms import incident_json
 from engine.services.runtime import Runtime
-from engine.services.views import incident_json
 from engine.store import calls, charges, history, incidents, instances, jobs, messages, refunds, sent_messages, timers
 from engine.store.incidents import IncidentRow
 from engine.store.instances import InstanceRow

@@ -14,8 +14,8 @@ from engine.definition.process_definition import ProcessDefinition
 from engine.errors import ChargeInDoubt, DataRefused, NotFound
 from engine.model.text import did_you_mean, shown
 from engine.services import message_starts, receiving
+from engine.services.row_forms import sent_message_json
 from engine.services.runtime import Runtime
-from engine.services.views import sent_message_json
 from engine.store import sent_messages, subscriptions
 from engine.store.sent_messages import SentMessageRow
 from engine.store.subscriptions import MESSAGE, SIGNAL

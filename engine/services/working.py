@@ -24,9 +24,9 @@ from engine.services.handing_over import deliver_next
 from engine.services.job_running import call_connector
 from engine.services.presence import Presence
 from engine.services.reminding import REMINDING
+from engine.services.row_forms import Worked
 from engine.services.runtime import Runtime
 from engine.services.timing import fire_next
-from engine.services.views import Worked
 from engine.store import calls, incidents, jobs, messages, sent_messages
 from engine.store.database import may_pass
 from engine.store.due import look

@@ -15,9 +15,9 @@ from engine.connector import BusinessError, ChargeState, Fatal, Retryable
 from engine.errors import AlreadyBilled, ChargeInDoubt, DataRefused, EngineError, InstanceNotActive, NotFound
 from engine.services import inspecting, presence, rerunning, resolving, worklist
 from engine.services.resolving import Done, Ended
+from engine.services.row_forms import work_line
 from engine.services.runtime import Runtime
 from engine.services.starting import reuse
-from engine.services.views import work_line
 from engine.services.working import Worker
 from engine.store.tables import incidents, messages
 from tests.builders.company import Company
